@@ -80,11 +80,11 @@ class Dataset:
 
 
 def _text(*names: str) -> dict[str, ColumnType]:
-    return {n: "text" for n in names}
+    return dict.fromkeys(names, "text")
 
 
 def _int(*names: str) -> dict[str, ColumnType]:
-    return {n: "int" for n in names}
+    return dict.fromkeys(names, "int")
 
 
 # A FOCUS file of any version: native text of every FOCUS column it has, everything else in x_extra.

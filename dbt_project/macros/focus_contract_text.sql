@@ -1,0 +1,79 @@
+{#- Reading the text of dropped bills: numbers, instants, JSON. Text that cannot be read gives null, never a guess. -#}
+
+{#- An instant as bills write it, as a UTC timestamp: ISO with T or blank, with or without seconds, fractions, Z or offset;
+    month/day/year with two or four year digits. Text without a zone is UTC. Null when it is none of these. -#}
+{% macro utc_from_text(text) -%}
+case
+    when {{ text }} like '%/%/%' then try_cast(
+        concat(
+            case when length(split_part(split_part({{ text }}, ' ', 1), '/', 3)) = 2 then '20' else '' end,
+            split_part(split_part({{ text }}, ' ', 1), '/', 3), '-',
+            lpad(split_part({{ text }}, '/', 1), 2, '0'), '-',
+            lpad(split_part({{ text }}, '/', 2), 2, '0'), ' ',
+            coalesce(nullif(split_part({{ text }}, ' ', 2), ''), '00:00')
+        ) as timestamp
+    )
+    else try_cast(replace(replace(replace(trim({{ text }}), ' UTC', ''), 'T', ' '), 'Z', '') as timestamp)
+end
+{%- endmacro %}
+
+{#- Delivered text of `columns` {name: [text expression, precision, scale]} whose number has more fractional digits than
+    its type, as pairs for json_object_text: key x_Delivered<name>. The typed column holds the rounded number. -#}
+{% macro delivered_beyond_scale(columns) -%}
+{%- set pairs = {} -%}
+{%- for name, (text, precision, scale) in columns.items() -%}
+{%- do pairs.update({'x_Delivered' ~ name: 'case when ' ~ decimal_scale_needed(text) ~ ' > ' ~ scale ~ ' then ' ~ text ~ ' end'}) -%}
+{%- endfor -%}
+{{ return(pairs) }}
+{%- endmacro %}
+
+{#- Why a number cannot be loaded: not a number, too many digits, or (money only) more than 24 fractional digits. -#}
+{% macro unreadable_number(text, precision, scale, is_money=false) -%}
+case
+    when {{ text }} is null then null
+    when {{ decimal_scale_needed(text) }} is null then 'not a number'
+    when try_cast({{ text }} as decimal({{ precision }}, {{ scale }})) is null then 'too many digits'
+    {%- if is_money %}
+    when {{ decimal_scale_needed(text) }} > 24 then 'too many fractional digits'
+    when {{ decimal_scale_needed(text) }} > {{ scale }} and try_cast({{ text }} as decimal(38, 24)) is null then 'too many digits'
+    {%- endif %}
+end
+{%- endmacro %}
+
+{#- What a delivered cost holds below 1e-14: DECIMAL(38,14) of the text plus this is the delivered amount exactly. -#}
+{% macro cost_remainder(text) -%}
+case
+    when {{ decimal_scale_needed(text) }} > 14
+        then try_cast({{ text }} as decimal(38, 24)) - cast(try_cast({{ text }} as decimal(38, 14)) as decimal(38, 24))
+    else 0
+end
+{%- endmacro %}
+
+{#- One of the allowed values in its exact case; other text is kept as it is. -#}
+{% macro canonical_case(text, allowed) -%}
+case lower({{ text }}){% for value in allowed %} when '{{ value | lower }}' then '{{ value }}'{% endfor %} else {{ text }} end
+{%- endmacro %}
+
+{#- Two JSON objects held as text (either may be null) as one; keys of the second win. Null when both are null. -#}
+{% macro json_merge_text(first, second) -%}{{ return(adapter.dispatch('json_merge_text')(first, second)) }}{%- endmacro %}
+{% macro duckdb__json_merge_text(first, second) -%}
+nullif(cast(json_merge_patch(coalesce({{ first }}, '{}'), coalesce({{ second }}, '{}')) as string), '{}')
+{%- endmacro %}
+{% macro default__json_merge_text(first, second) -%}
+nullif(
+    to_json(map_concat(
+        map_filter(coalesce(from_json({{ first }}, 'map<string,string>'), map()), (k, v) -> not map_contains_key(coalesce(from_json({{ second }}, 'map<string,string>'), map()), k)),
+        coalesce(from_json({{ second }}, 'map<string,string>'), map())
+    )), '{}'
+)
+{%- endmacro %}
+
+{#- True when the text is a JSON object. -#}
+{% macro is_json_object(text) -%}{{ return(adapter.dispatch('is_json_object')(text)) }}{%- endmacro %}
+{% macro duckdb__is_json_object(text) -%}(json_valid({{ text }}) and left(trim({{ text }}), 1) = '{' and right(trim({{ text }}), 1) = '}'){%- endmacro %}
+{% macro default__is_json_object(text) -%}(get_json_object({{ text }}, '$') is not null and left(trim({{ text }}), 1) = '{' and right(trim({{ text }}), 1) = '}'){%- endmacro %}
+
+{#- The structure of a JSON text: the same text with every string literal emptied. -#}
+{% macro json_structure(text) -%}{{ return(adapter.dispatch('json_structure')(text)) }}{%- endmacro %}
+{% macro duckdb__json_structure(text) -%}regexp_replace(replace(replace({{ text }}, chr(92) || chr(92), ''), chr(92) || '"', ''), '"[^"]*"', '""', 'g'){%- endmacro %}
+{% macro default__json_structure(text) -%}regexp_replace(replace(replace({{ text }}, concat(char(92), char(92)), ''), concat(char(92), '"'), ''), '"[^"]*"', '""'){%- endmacro %}

@@ -1,0 +1,28 @@
+{#- Text and time expressions that only the ledger needs and that the two engines spell differently. -#}
+
+{#- Whole milliseconds from the first instant to the second. -#}
+{% macro milliseconds_between(first_at, second_at) -%}{{ return(adapter.dispatch('milliseconds_between')(first_at, second_at)) }}{%- endmacro %}
+{% macro duckdb__milliseconds_between(first_at, second_at) -%}date_diff('millisecond', {{ first_at }}, {{ second_at }}){%- endmacro %}
+{% macro default__milliseconds_between(first_at, second_at) -%}(unix_millis({{ second_at }}) - unix_millis({{ first_at }})){%- endmacro %}
+
+{#- Text that looks like a ticket key, one row per hit: use in the select list. RE2 has no look-around, so every separator
+    but `_` is doubled first: neighbouring keys then do not fight for the one character between them. -#}
+{% macro ticket_key_hits(text) -%}{{ return(adapter.dispatch('ticket_key_hits')(text)) }}{%- endmacro %}
+{% macro duckdb__ticket_key_hits(text) -%}
+unnest(regexp_extract_all(regexp_replace({{ text }}, '([^A-Za-z0-9_])', '\1\1', 'g'), '{{ ticket_key_pattern() }}', 0))
+{%- endmacro %}
+{% macro default__ticket_key_hits(text) -%}
+explode(regexp_extract_all(regexp_replace({{ text }}, '([^A-Za-z0-9_])', '$1$1'), '{{ ticket_key_pattern() }}', 0))
+{%- endmacro %}
+{% macro ticket_key_pattern() -%}(^|[^A-Za-z0-9])([A-Za-z][A-Za-z0-9_]{1,9})--([1-9][0-9]*)([^A-Za-z0-9]|$){%- endmacro %}
+
+{#- Project prefix and full key of one hit of `ticket_key_hits`, in the letter case of the text. -#}
+{% macro hit_project(hit) -%}regexp_extract({{ hit }}, '{{ ticket_key_pattern() }}', 2){%- endmacro %}
+{% macro hit_key(hit) -%}
+concat(regexp_extract({{ hit }}, '{{ ticket_key_pattern() }}', 2), '-', regexp_extract({{ hit }}, '{{ ticket_key_pattern() }}', 3))
+{%- endmacro %}
+
+{#- A ratio for reading: DOUBLE, null when the denominator is 0. Money itself never goes through here. -#}
+{% macro ratio(numerator, denominator) -%}
+cast({{ numerator }} as double) / nullif(cast({{ denominator }} as double), 0)
+{%- endmacro %}

@@ -1,0 +1,49 @@
+-- Vendor directories add ids by e-mail only where the company's own list is silent. Ids claimed by two people in one
+-- period are in fct_identity_conflict and map to nobody: a wrong engineer is worse than none.
+with directory as (
+    select 'anthropic_user_id' as system, id as external_id, lower(email) as email
+    from {{ ref('stg_anthropic__users') }}
+    union
+    select 'openai_user_id' as system, id as external_id, lower(email) as email
+    from {{ ref('stg_openai__users') }}
+),
+
+declared as (
+    select * from {{ ref('int_declared_identity') }}
+),
+
+linked as (
+    select
+        directory.system,
+        directory.external_id,
+        emails.person_id,
+        emails.valid_from,
+        emails.valid_to,
+        'vendor_directory' as origin
+    from directory
+    inner join declared as emails on emails.system = 'email' and emails.external_id = directory.email
+    left join (select distinct system, external_id from declared) as known
+        on known.system = directory.system and known.external_id = directory.external_id
+    where known.external_id is null
+),
+
+identities as (
+    select system, external_id, person_id, valid_from, valid_to, 'seed' as origin from declared
+    union all
+    select system, external_id, person_id, valid_from, valid_to, origin from linked
+)
+
+select
+    cast(identities.system as string) as system,
+    cast(identities.external_id as string) as external_id,
+    cast(identities.person_id as string) as person_id,
+    cast(identities.origin as string) as origin,
+    identities.valid_from,
+    identities.valid_to
+from identities
+left join {{ ref('fct_identity_conflict') }} as conflicts
+    on conflicts.system = identities.system
+    and conflicts.external_id = identities.external_id
+    and conflicts.person_id = identities.person_id
+    and conflicts.valid_from = identities.valid_from
+where conflicts.external_id is null

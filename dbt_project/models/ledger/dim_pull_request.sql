@@ -1,0 +1,41 @@
+with keys as (
+    select
+        pull_request_id,
+        min(origin) as key_origin,
+        min(work_item_key) as work_item_key,
+        count(*) as work_item_count
+    from {{ ref('int_pull_request_key') }}
+    group by pull_request_id
+)
+
+select
+    cast(pulls.id as string) as pull_request_id,
+    cast(pulls.repo as string) as repo,
+    cast(pulls.number as bigint) as number,
+    cast(pulls.title as string) as title,
+    cast(pulls.state as string) as state,
+    cast(pulls.head_ref as string) as branch,
+    cast(pulls.base_ref as string) as base_branch,
+    cast(pulls.merge_commit_sha as string) as merge_commit_sha,
+    cast(coalesce(by_id.person_id, by_login.person_id) as string) as author_person_id,
+    coalesce(pulls.author_type = 'Bot', false) as is_bot,
+    coalesce(pulls.is_draft, false) as is_draft,
+    cast(keys.work_item_key as string) as work_item_key,
+    cast(coalesce(keys.work_item_count, 0) as bigint) as work_item_count,
+    cast(keys.key_origin as string) as key_origin,
+    pulls.created_at,
+    pulls.updated_at,
+    pulls.closed_at,
+    pulls.merged_at
+from {{ ref('int_pull_request') }} as pulls
+left join keys on keys.pull_request_id = pulls.id
+left join {{ ref('dim_identity') }} as by_id
+    on by_id.system = 'github_id'
+    and by_id.external_id = pulls.author_id
+    and cast(pulls.created_at as date) >= by_id.valid_from
+    and cast(pulls.created_at as date) < by_id.valid_to
+left join {{ ref('dim_identity') }} as by_login
+    on by_login.system = 'github_login'
+    and by_login.external_id = lower(pulls.author_login)
+    and cast(pulls.created_at as date) >= by_login.valid_from
+    and cast(pulls.created_at as date) < by_login.valid_to

@@ -1,0 +1,2 @@
+select distinct cast(upper(key) as string) as project_key
+from {{ ref('stg_jira__projects') }}

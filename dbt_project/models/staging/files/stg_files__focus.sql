@@ -1,0 +1,1 @@
+{{ stage_focus_file(source('raw', 'files__focus')) }}

@@ -1,0 +1,26 @@
+select
+    raw_account as account,
+    raw_window as window_key,
+    raw_delivery_id as delivery_id,
+    raw_ordinal as ordinal,
+    {{ utc_timestamp('raw_fetched_at') }} as fetched_at,
+    repo,
+    id,
+    number,
+    state,
+    title,
+    head_ref,
+    head_sha,
+    base_ref,
+    merge_commit_sha,
+    author_id,
+    author_login,
+    author_type,
+    labels,
+    is_draft,
+    {{ utc_timestamp('created_at') }} as created_at,
+    {{ utc_timestamp('updated_at') }} as updated_at,
+    {{ utc_timestamp('closed_at') }} as closed_at,
+    {{ utc_timestamp('merged_at') }} as merged_at
+from {{ source('raw', 'github__pulls') }}
+qualify row_number() over (partition by raw_account, id order by updated_at desc, raw_fetched_at desc, raw_delivery_id desc, raw_ordinal desc) = 1

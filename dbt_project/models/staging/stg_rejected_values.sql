@@ -1,0 +1,14 @@
+-- The precision and scale here are the ones the staging models cast to: cents keep two digits less than dollars.
+{{ rejected_values('anthropic', 'cost_report', {'amount_cents': [36, 12]}, not_null=['amount_cents']) }}
+union all
+{{ rejected_values('anthropic', 'claude_code', {'estimated_cost_cents': [36, 12]}) }}
+union all
+{{ rejected_values('openai', 'costs', {'amount_usd': [38, 14], 'quantity': [28, 12]}, not_null=['amount_usd']) }}
+union all
+{{ rejected_values('litellm', 'spend_logs', {'spend_usd': [38, 24]}) }}
+union all
+{{ rejected_values('jira', 'issues', {'story_points': [28, 12]}) }}
+union all
+{{ rejected_values('invoices', 'lines', {'amount': [38, 14], 'quantity': [28, 12]}, not_null=['amount']) }}
+union all
+{{ rejected_values('prices', 'genai_prices', {'price_usd_per_million': [28, 16]}) }}

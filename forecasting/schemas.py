@@ -1,0 +1,57 @@
+"""Columns and types of every frame that goes in or out. Empty results have them too.
+
+Days are UTC calendar days; a `period_end` is the first day AFTER the period (half-open, as in FOCUS).
+`as_of` is the day the forecast was asked for, `data_cutoff` the last complete day it was made from.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+MONEY = pl.Decimal(38, 14)
+TOKEN_CLASSES = ("input_uncached", "cache_read", "cache_write", "output")
+LEVELS = ("total", "team", "workflow", "provider")
+
+# What the marts hand over; `calls` and the tokens may be null where they are not known.
+SERIES_COLUMNS = (
+    "series_key", "level", "scope", "charge_date", "cost", "calls", *(f"tokens_{name}" for name in TOKEN_CLASSES),
+)
+BUDGET_COLUMNS = ("budget_id", "scope_type", "scope", "period_start", "period_end", "amount_usd")
+
+_AUDIT = {"run_id": pl.String, "data_cutoff": pl.Date, "config_hash": pl.String}
+_ENDS = {"lo80": pl.Float64, "hi80": pl.Float64, "lo95": pl.Float64, "hi95": pl.Float64}
+
+SCHEMAS: dict[str, dict[str, pl.DataType | type[pl.DataType]]] = {
+    "forecast_daily": {
+        "series_key": pl.String, "level": pl.String, "scope": pl.String, "as_of": pl.Date, "target_date": pl.Date,
+        "point": pl.Float64, "method": pl.String, "state": pl.String, **_AUDIT,
+    },
+    "forecast_total": {
+        "series_key": pl.String, "level": pl.String, "scope": pl.String, "as_of": pl.Date, "period_kind": pl.String,
+        "period_start": pl.Date, "period_end": pl.Date, "point": pl.Float64, **_ENDS, "n_eff": pl.Float64,
+        "coverage80_180d": pl.Float64, "coverage95_180d": pl.Float64, "coverage_state": pl.String,
+        "method": pl.String, "quality": pl.String, **_AUDIT,
+    },
+    "backtest": {
+        "series_key": pl.String, "level": pl.String, "as_of": pl.Date, "horizon": pl.String, "method": pl.String,
+        "forecast": pl.Float64, "actual": pl.Float64, **_ENDS, "error": pl.Float64, "is_resolved": pl.Boolean, **_AUDIT,
+    },
+    "budget_pacing": {
+        "budget_id": pl.String, "scope_type": pl.String, "scope": pl.String, "period_start": pl.Date,
+        "period_end": pl.Date, "as_of": pl.Date, "budget": MONEY, "mtd": MONEY, "mtd_adjusted": pl.Float64,
+        "plan_to_date": pl.Float64, "pace_index": pl.Float64, "linear_pace_index": pl.Float64,
+        "month_end": pl.Float64, "lo80": pl.Float64, "hi80": pl.Float64, "p_breach": pl.Float64,
+        "breach_date_p10": pl.Date, "breach_date_p50": pl.Date, "breach_date_p90": pl.Date, "level": pl.String, **_AUDIT,
+    },
+    "accuracy": {
+        "series_key": pl.String, "level": pl.String, "horizon": pl.String, "method": pl.String, "windows": pl.Int64,
+        "independent_windows": pl.Int64, "wape": pl.Float64, "bias": pl.Float64, "mase": pl.Float64,
+        "relative_wape": pl.Float64, "coverage80": pl.Float64, "coverage80_lo": pl.Float64, "coverage80_hi": pl.Float64,
+        "coverage95": pl.Float64, "coverage95_lo": pl.Float64, "coverage95_hi": pl.Float64, "state": pl.String, **_AUDIT,
+    },
+}
+
+
+def empty(name: str) -> pl.DataFrame:
+    """A frame of `name` with zero rows and its exact schema."""
+    return pl.DataFrame(schema=SCHEMAS[name])

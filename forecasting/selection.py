@@ -1,0 +1,121 @@
+"""Which forecast is published: chosen by resolved back-test windows, at every as-of day anew, never by taste.
+
+The choice at day `t` uses errors of windows that were over by `t`, so the back-test of the published forecast contains
+the cost of choosing. Sources: forecasting.md rules of the direct and the driver forecast; Tashman (2000).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from forecasting import baselines
+from forecasting.config import ForecastConfig
+from forecasting.drivers import driver_pattern
+from forecasting.hierarchy import Tree
+from forecasting.intervals import actual_totals
+from forecasting.models import Array, Index, dormant, ens3, history_length, period_sum
+from forecasting.series import Panel
+
+OWN_METHODS = ("ens3", "driver", "combined")
+NAIVE_METHODS = ("seasonal_naive", "ma7", "naive_last", "run_rate")
+METHODS = (*OWN_METHODS, *NAIVE_METHODS)
+BOTTOM_UP = "bottom_up"
+PUBLISHED = "published"
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Patterns (series, days, 7) per method, the published one, and the index into METHODS chosen at each day."""
+
+    patterns: dict[str, Array]
+    published: Array
+    choice: Index
+
+
+def min_training(panel: Panel, config: ForecastConfig) -> Index:
+    """Least days of history of a back-test origin per series: 70, or 21 where 70 leave no month to test on."""
+    length = history_length(panel.start, panel.days)[:, -1]
+    return np.where(length >= config.min_training + max(config.horizons), config.min_training, config.min_training_thin)
+
+
+def _resolved(values: Array, horizon: int) -> Array:
+    """Running sum of what was known by each day about windows of `horizon` days."""
+    total = np.cumsum(values, axis=1)
+    out = np.zeros_like(total)
+    if horizon < values.shape[1]:
+        out[:, horizon:] = total[:, :-horizon]
+    return out
+
+
+def _running_wape(panel: Panel, pattern: Array, horizon: int, training: Index) -> tuple[Array, Array]:
+    """WAPE over daily origins resolved by each day (NaN without one) and the number of non-overlapping windows."""
+    actual = actual_totals(panel, horizon)
+    length = history_length(panel.start, panel.days)
+    usable = np.isfinite(actual) & (length >= training[:, None]) & np.isfinite(pattern[:, :, 0])
+    error = np.where(usable, np.abs(period_sum(np.nan_to_num(pattern), horizon) - np.nan_to_num(actual)), 0.0)
+    spend = _resolved(np.where(usable, actual, 0.0), horizon)
+    wape = _resolved(error, horizon) / np.where(spend > 0, spend, np.nan)
+    return wape, np.ceil(_resolved(usable.astype(float), horizon) / horizon)
+
+
+def _combine(direct: Array, driver: Array, wape_direct: Array, wape_driver: Array) -> Array:
+    """Inverse-WAPE weighted mean; equal weights before anything is measured, the direct one where no driver is."""
+    measured = np.isfinite(wape_direct) & np.isfinite(wape_driver) & (wape_direct + wape_driver > 0)
+    weight = np.where(measured, wape_driver / np.where(measured, wape_direct + wape_driver, 1.0), 0.5)[:, :, None]
+    return np.where(np.isfinite(driver), weight * direct + (1 - weight) * np.nan_to_num(driver), direct)
+
+
+def _choose(wape: dict[str, Array], windows: Array, has_driver: np.ndarray, config: ForecastConfig) -> Index:
+    """Index into METHODS at each day for one horizon, -1 below the least number of windows."""
+    direct, driver = wape["ens3"], wape["driver"]
+    sure = windows >= config.min_windows_clear_winner
+    margin = 1 - config.clear_winner_margin
+    own = np.select(
+        [~has_driver, sure & (direct < margin * driver), sure & (driver < margin * direct)],
+        [0, 0, 1],
+        default=2,
+    )
+    own_wape = np.choose(own, [wape[name] for name in OWN_METHODS])
+    naive = np.stack([np.nan_to_num(wape[name], nan=np.inf) for name in NAIVE_METHODS])
+    best = naive.argmin(axis=0)
+    chosen = np.where(naive.min(axis=0) < own_wape, best + len(OWN_METHODS), own)
+    return np.where((windows >= config.min_windows) & np.isfinite(own_wape), chosen, -1)
+
+
+def candidates(tree: Tree, config: ForecastConfig) -> Candidates:
+    """All forecasts of all series at all as-of days, and the published one.
+
+    The horizon that decides is the longest with enough windows. The total is published bottom-up.
+    """
+    panel = tree.panel
+    day_of_month = np.asarray([day.day for day in panel.calendar])
+    patterns = {
+        "ens3": ens3(panel.cost, panel.start),
+        "driver": driver_pattern(panel),
+        "seasonal_naive": baselines.seasonal_naive(panel.cost, panel.start),
+        "ma7": baselines.ma7(panel.cost, panel.start),
+        "naive_last": baselines.naive_last(panel.cost),
+        "run_rate": baselines.run_rate(panel.cost, panel.start, day_of_month),
+    }
+    asleep = dormant(panel.cost)
+    patterns["driver"] = np.where(asleep[:, :, None], 0.0, patterns["driver"])
+    has_driver = np.isfinite(patterns["driver"][:, :, 0]) & (panel.calls_start < panel.days)[:, None]
+    patterns["driver"] = np.where(has_driver[:, :, None], patterns["driver"], np.nan)
+    training = min_training(panel, config)
+    choice = np.full(panel.cost.shape, -1)
+    for horizon in sorted(config.horizons, reverse=True):
+        measured = {name: _running_wape(panel, p, horizon, training) for name, p in patterns.items() if name != "combined"}
+        wape = {name: value[0] for name, value in measured.items()}
+        if "combined" not in patterns:
+            patterns["combined"] = _combine(patterns["ens3"], patterns["driver"], wape["ens3"], wape["driver"])
+        wape["combined"] = _running_wape(panel, patterns["combined"], horizon, training)[0]
+        here = _choose(wape, measured["ens3"][1], has_driver, config)
+        choice = np.where(choice < 0, here, choice)
+    choice = np.where((choice < 0) | asleep, 0, choice)
+    stacked = np.stack([patterns[name] for name in METHODS])
+    published = np.take_along_axis(stacked, choice[None, :, :, None], axis=0)[0]
+    if tree.bottom is not None:
+        published[tree.total] = published[tree.children(tree.bottom)].sum(axis=0)
+    return Candidates(patterns={name: patterns[name] for name in METHODS}, published=published, choice=choice)

@@ -1,0 +1,1 @@
+"""Cloud billing exports in object storage: one module per cloud."""

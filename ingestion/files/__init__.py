@@ -1,0 +1,1 @@
+"""Billing and invoice files that people drop into a folder or a bucket prefix."""

@@ -1,0 +1,1 @@
+"""Request logs of model gateways: one module per gateway."""

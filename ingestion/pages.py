@@ -1,0 +1,187 @@
+"""One small class per paging style, and `walk`, which follows any of them to the vendor's own end.
+
+A walk that cannot be trusted raises ContractBroken: a cursor seen before, the same records as on the page before,
+more promised but no cursor given, or more pages than the ceiling.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
+from ingestion.client import Answer, Call, Client
+from ingestion.errors import ContractBroken
+
+PAGE_CEILING = 10_000
+_NEXT_LINK = re.compile(r'<([^>]+)>\s*;[^,]*\brel="?next"?')
+_EMPTY = frozenset({b"[]", b"null", b""})
+
+
+class Envelope(Protocol):
+    """A page's envelope: whatever its style needs, and the undecoded array of records."""
+
+    def records(self) -> msgspec.Raw:
+        """The JSON array of records as it came."""
+        ...
+
+
+E = TypeVar("E", bound=Envelope)
+
+
+class Style(Protocol):
+    """How the next page is asked for: the next call, or None at the vendor's end."""
+
+    def following(self, call: Call, envelope: Any, answer: Answer) -> tuple[Call, str] | None: ...
+
+
+class _Unguided(Exception):
+    """More is promised without saying where."""
+
+
+@dataclass(frozen=True)
+class TokenPages:
+    """Opaque `next_page` token, sent back as a query parameter; ends when `has_more` is false."""
+
+    param: str = "page"
+
+    def following(self, call: Call, envelope: Any, answer: Answer) -> tuple[Call, str] | None:
+        if not envelope.has_more:
+            return None
+        if not envelope.next_page:
+            raise _Unguided
+        return call.with_param(self.param, envelope.next_page), envelope.next_page
+
+
+@dataclass(frozen=True)
+class CursorPages:
+    """The last id of the page is the cursor of the next; ends when `has_more` is false."""
+
+    param: str
+
+    def following(self, call: Call, envelope: Any, answer: Answer) -> tuple[Call, str] | None:
+        if not envelope.has_more:
+            return None
+        if not envelope.last_id:
+            raise _Unguided
+        return call.with_param(self.param, envelope.last_id), envelope.last_id
+
+
+@dataclass(frozen=True)
+class LinkPages:
+    """`Link: <url>; rel="next"` header; ends when it is absent."""
+
+    def following(self, call: Call, envelope: Any, answer: Answer) -> tuple[Call, str] | None:
+        found = _NEXT_LINK.search(answer.headers.get("link", ""))
+        return (Call(found.group(1)), found.group(1)) if found else None
+
+
+@dataclass(frozen=True)
+class NextTokenPages:
+    """`nextPageToken` in query or JSON body; ends when it is missing or `isLast` is true. Pages may be empty."""
+
+    in_body: bool = False
+
+    def following(self, call: Call, envelope: Any, answer: Answer) -> tuple[Call, str] | None:
+        token = envelope.nextPageToken
+        if envelope.isLast is True or (not token and envelope.isLast is None):
+            return None
+        if not token:
+            raise _Unguided
+        following = call.with_body if self.in_body else call.with_param
+        return following("nextPageToken", token), token
+
+
+@dataclass(frozen=True)
+class NumberedPages:
+    """Page number counted from 1; ends after `total_pages`."""
+
+    param: str = "page"
+
+    def following(self, call: Call, envelope: Any, answer: Answer) -> tuple[Call, str] | None:
+        asked = int(dict(call.params).get(self.param, "1"))
+        if envelope.page != asked:
+            raise _Misnumbered(asked, envelope.page)
+        if asked >= envelope.total_pages:
+            return None
+        return call.with_param(self.param, str(asked + 1)), str(asked + 1)
+
+
+@dataclass(frozen=True)
+class OffsetPages:
+    """`startAt` counted in records; ends when `isLast` is true or nothing came."""
+
+    def following(self, call: Call, envelope: Any, answer: Answer) -> tuple[Call, str] | None:
+        got = len(msgspec.json.decode(envelope.records(), type=list[msgspec.Raw]))
+        if envelope.isLast or not got:
+            return None
+        following = str(int(dict(call.params).get("startAt", "0")) + got)
+        return call.with_param("startAt", following), following
+
+
+class _Misnumbered(Exception):
+    def __init__(self, asked: int, got: int) -> None:
+        super().__init__(f"page {asked} was asked for, page {got} came")
+
+
+def walk(
+    client: Client,
+    call: Call,
+    style: Style,
+    envelope_type: type[E],
+    context: str,
+    *,
+    ceiling: int = PAGE_CEILING,
+) -> Iterator[E]:
+    """Every page of a call, decoded to its envelope, until the vendor says stop. Raises ContractBroken, see above."""
+    decoder = msgspec.json.Decoder(envelope_type)
+    seen: set[str] = set()
+    before: bytes | None = None
+    for number in range(1, ceiling + 1):
+        answer = client.send(call, context)
+        envelope = decode(decoder, answer, context)
+        content = bytes(envelope.records())
+        digest = hashlib.sha256(content).digest()
+        if digest == before and content.strip() not in _EMPTY:
+            raise _broken(answer, context, f"page {number} repeats the records of page {number - 1}")
+        before = digest
+        yield envelope
+        try:
+            following = style.following(call, envelope, answer)
+        except _Unguided:
+            raise _broken(answer, context, f"page {number} promises more but gives no cursor") from None
+        except (_Misnumbered, msgspec.MsgspecError) as error:
+            raise _broken(answer, context, str(error)) from None
+        if following is None:
+            return
+        call, cursor = following
+        if cursor in seen:
+            raise _broken(answer, context, f"page {number} points back to a page already read")
+        seen.add(cursor)
+    raise ContractBroken(
+        tried=context,
+        found=f"more than {ceiling} pages and no end",
+        to_do="ask for a shorter range, or raise the page ceiling if the volume is real",
+    )
+
+
+def decode(decoder: msgspec.json.Decoder[E], answer: Answer, context: str) -> E:
+    """The envelope of an answer; ContractBroken when it is not JSON or not that envelope."""
+    try:
+        return decoder.decode(answer.content)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        size = len(answer.content)
+        found = f"an answer of {size} bytes that is not the documented page ({error})"
+        raise _broken(answer, context, found) from None
+
+
+def _broken(answer: Answer, context: str, found: str) -> ContractBroken:
+    return ContractBroken(
+        tried=f"{context}: {answer.url}",
+        found=found,
+        to_do="compare the answer with the vendor's documentation; the connector may need an update",
+    )

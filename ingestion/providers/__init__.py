@@ -1,0 +1,1 @@
+"""Model vendors with an organization API: one module per vendor."""

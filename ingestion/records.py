@@ -1,0 +1,216 @@
+"""From undecoded records to typed columns: each record is accepted, or rejected with a reason and never with its text.
+
+Unknown fields are welcome and never landed. A field of the wrong type rejects its record and no other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal, Inexact, localcontext
+from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
+
+import msgspec
+
+from ingestion.catalog import ColumnType, Dataset
+from ingestion.errors import ContractBroken
+
+if TYPE_CHECKING:
+    import polars as pl
+
+# A token or event count: never negative, and above any real day by orders of magnitude.
+Count = Annotated[int, msgspec.Meta(ge=0, le=10**15)]
+Text = Annotated[str, msgspec.Meta(max_length=20_000)]
+
+# DECIMAL(38,14) holds 24 digits before the point; a binary float printed in full needs 40 after it at the most.
+LARGEST_AMOUNT = Decimal(10) ** 24
+FINEST_EXPONENT = -40
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_PATH = re.compile(r"`\$\.?([^`]*)`")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Reject:
+    """One record that was not landed. `ordinal`: its position as delivered; `record_digest`: SHA-256 of its bytes."""
+
+    ordinal: int
+    reason: str
+    field: str | None = None
+    detail: str | None = None
+    record_digest: str | None = None
+
+
+@dataclass
+class Batch:
+    """What one window's fetch gave: accepted records as a table of the dataset's columns, and the rejects.
+
+    `control_total`: exact sum of the money column over the accepted records. `days`: charge days in a month or file.
+    """
+
+    records: pl.DataFrame
+    rejects: list[Reject] = field(default_factory=list)
+    control_total: Decimal | None = None
+    control_unit: str | None = None
+    pages: int = 0
+    days: list[date] | None = None
+
+
+class Refused(ValueError):
+    """A record that decodes but must not be landed: `reason`, `field` and a detail without its values."""
+
+    def __init__(self, reason: str, field: str, detail: str | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.field = field
+        self.detail = detail
+
+
+class Reader(Generic[T]):
+    """Decodes arrays of one record type: the whole array at once, and one by one only when something is wrong."""
+
+    def __init__(self, record_type: type[T]) -> None:
+        self._many: Any = msgspec.json.Decoder(list[record_type])  # type: ignore[valid-type]
+        self._one: Any = msgspec.json.Decoder(record_type)
+        self._raw: Any = msgspec.json.Decoder(list[msgspec.Raw])
+
+    def read(self, array: msgspec.Raw, context: str, first_ordinal: int = 0) -> tuple[list[tuple[int, T]], list[Reject]]:
+        """(ordinal, record) of the good ones, and the rejects. Raises ContractBroken when it is no array at all."""
+        try:
+            return list(enumerate(self._many.decode(array), first_ordinal)), []
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            pass
+        try:
+            parts = self._raw.decode(array)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise ContractBroken(
+                tried=context,
+                found=f"records that are not a JSON array ({error})",
+                to_do="compare the answer with the vendor's documentation; the connector may need an update",
+            ) from None
+        good: list[tuple[int, T]] = []
+        bad: list[Reject] = []
+        for ordinal, part in enumerate(parts, first_ordinal):
+            try:
+                good.append((ordinal, self._one.decode(part)))
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+                bad.append(_undecodable(ordinal, bytes(part), error))
+        return good, bad
+
+
+def _undecodable(ordinal: int, content: bytes, error: Exception) -> Reject:
+    if not isinstance(error, msgspec.ValidationError):
+        return Reject(ordinal, "malformed", None, type(error).__name__, digest(content))
+    # msgspec names type and path only; quotes would mean a value, which must not be kept
+    message = str(error)
+    path = _PATH.search(message)
+    detail = message.split(" - at ")[0]
+    return Reject(
+        ordinal,
+        "missing_field" if "missing required field" in detail else "wrong_type",
+        path.group(1) or None if path else None,
+        detail if "'" not in detail and '"' not in detail else None,
+        digest(content),
+    )
+
+
+def digest(content: bytes | str) -> str:
+    """SHA-256 of a record, to find it again at the vendor without keeping it."""
+    return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()
+
+
+def accept(
+    records: Iterable[tuple[int, T]], row: Callable[[T], tuple[Any, ...]], rejects: list[Reject]
+) -> list[tuple[Any, ...]]:
+    """Rows in the dataset's column order; a record whose `row` raises Refused becomes a reject."""
+    rows = []
+    for ordinal, record in records:
+        try:
+            rows.append(row(record))
+        except Refused as refused:
+            rejects.append(
+                Reject(ordinal, refused.reason, refused.field, refused.detail, digest(msgspec.json.encode(record)))
+            )
+    return rows
+
+
+def amount(value: Decimal | None, field: str) -> str | None:
+    """A decimal as plain text, digit for digit. Refuses NaN, infinities and what no DECIMAL(38,14) can hold."""
+    if value is None:
+        return None
+    if not value.is_finite():
+        raise Refused("not_a_number", field)
+    exponent = value.as_tuple().exponent
+    if (value and value.adjusted() >= 24) or not isinstance(exponent, int) or not FINEST_EXPONENT <= exponent <= 24:
+        raise Refused("out_of_range", field, "more digits than DECIMAL(38,14) can take in")
+    return f"{value:f}"
+
+
+def instant(text: str | None, field: str) -> datetime | None:
+    """An ISO instant, with or without colon in its offset, as UTC; without offset it is UTC already."""
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise Refused("unreadable_time", field) from None
+
+
+def epoch(value: int | None, field: str) -> datetime | None:
+    """Unix seconds, or milliseconds when there are 12 digits or more, as UTC."""
+    if value is None:
+        return None
+    try:
+        return _EPOCH + (timedelta(milliseconds=value) if abs(value) >= 10**11 else timedelta(seconds=value))
+    except OverflowError:
+        raise Refused("unreadable_time", field) from None
+
+
+def usd(currency: str | None, field: str = "currency") -> str:
+    """The currency as delivered, when it is USD in any case; anything else must not be summed as dollars."""
+    if currency is None or currency.upper() != "USD":
+        raise Refused("unexpected_currency", field, "the contract says USD")
+    return currency
+
+
+def polars_type(column: ColumnType) -> Any:
+    """The polars type that landing writes for a catalog column."""
+    import polars as pl
+
+    return {
+        "text": pl.String,
+        "money_text": pl.String,
+        "json": pl.String,
+        "int": pl.Int64,
+        "bool": pl.Boolean,
+        "ts": pl.Datetime("us", "UTC"),
+        "date": pl.Date,
+    }[column]
+
+
+def table(dataset: Dataset, rows: Sequence[tuple[Any, ...]]) -> pl.DataFrame:
+    """Rows in catalog column order as a typed table."""
+    import polars as pl
+
+    if not rows:
+        return pl.DataFrame(schema={name: polars_type(kind) for name, kind in dataset.columns.items()})
+    columns = zip(*rows, strict=True)
+    return pl.DataFrame(
+        [
+            pl.Series(name, values, dtype=polars_type(kind), strict=True)
+            for (name, kind), values in zip(dataset.columns.items(), columns, strict=True)
+        ]
+    )
+
+
+def exact_sum(amounts: Iterable[str | None]) -> Decimal:
+    """Exact sum of decimal texts; nulls count as nothing."""
+    with localcontext() as context:
+        context.prec = 400
+        context.traps[Inexact] = True
+        return sum((Decimal(a) for a in amounts if a is not None), Decimal(0))

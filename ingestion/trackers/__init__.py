@@ -1,0 +1,1 @@
+"""Work trackers: pull requests, issues, deployments, sprints. One module per tracker."""

@@ -1,0 +1,1 @@
+"""Assets by room: raw, warehouse (one dbt op per stage), forecasts, decisions."""

@@ -1,0 +1,217 @@
+"""dbt inside the asset's process: parse once, build one stage, say what happened in words.
+
+`dbtRunner` costs a fifth of a dbt process per stage; the price is that the DuckDB file must be released by hand.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestration.settings import DBT_PROJECT, Settings
+from orchestration.warehouse import files_digest, seed_folders
+
+STAGES: tuple[str, ...] = ("focus", "ledger", "marts", "decisions")
+
+
+class DbtProjectBroken(RuntimeError):
+    """The dbt project could not be parsed or a stage could not start. The message carries dbt's own words."""
+
+
+@dataclass(frozen=True)
+class NodeResult:
+    """What one dbt node did. `failures`: rows a test found; `evidence`: compiled SQL of a test, as a path."""
+
+    unique_id: str
+    resource_type: str
+    status: str
+    seconds: float
+    message: str
+    failures: int | None
+    evidence: str | None
+
+    @property
+    def is_test(self) -> bool:
+        return self.resource_type == "test"
+
+    @property
+    def is_skipped(self) -> bool:
+        return self.status == "skipped"
+
+    @property
+    def has_failed(self) -> bool:
+        return self.status in ("error", "fail", "runtime error")
+
+
+def manifest(settings: Settings) -> dict[str, Any]:
+    """The parsed project as dbt writes it; parsed again only when a file of the project changed.
+
+    Raises DbtProjectBroken with dbt's message.
+    """
+    digest = _parse_digest(settings)
+    stamp = settings.dbt_target_dir / "parsed.txt"
+    path = settings.dbt_target_dir / "manifest.json"
+    if not path.is_file() or not stamp.is_file() or stamp.read_text(encoding="utf-8") != digest:
+        _parsed(settings, digest)
+        stamp.write_text(digest, encoding="utf-8")
+    return _read_manifest(path, digest)
+
+
+def build(settings: Settings, stage: str, *, full_refresh: bool) -> list[NodeResult]:
+    """Build one stage with its tests and release the warehouse file.
+
+    Tests that read two stages run in the later one. Raises DbtProjectBroken when dbt could not start at all; failed
+    models and tests are results, not errors.
+    """
+    from dbt.cli.main import dbtRunner
+
+    arguments = [
+        *_quiet(settings),
+        "build",
+        "--select",
+        f"tag:{stage}",
+        "--indirect-selection",
+        "buildable",
+        "--exclude-resource-type",
+        "unit_test",
+        *(["--full-refresh"] if full_refresh else []),
+        *_project(settings),
+    ]
+    parsed = _parsed(settings, _parse_digest(settings))
+    with _environment(settings.dbt_environment()), _released_file():
+        outcome = dbtRunner(manifest=parsed).invoke(arguments)
+    if outcome.exception is not None or outcome.result is None:
+        raise DbtProjectBroken(f"dbt could not build stage {stage}: {outcome.exception}")
+    return [_node_result(r) for r in outcome.result.results]  # type: ignore[union-attr]
+
+
+def published_names(parsed: Mapping[str, Any]) -> dict[str, str]:
+    """`schema.name` of the published view → `schema.name` in the warehouse, from `meta.published_as`."""
+    found: dict[str, str] = {}
+    for node in parsed["nodes"].values():
+        meta = node.get("config", {}).get("meta") or node.get("meta") or {}
+        if "published_as" in meta:
+            found[meta["published_as"]] = f"{node['schema']}.{node['alias']}"
+    return dict(sorted(found.items()))
+
+
+def contract_columns(parsed: Mapping[str, Any], model: str) -> dict[str, str]:
+    """Column → data type as the model's contract declares it."""
+    node = next(n for n in parsed["nodes"].values() if n["name"] == model and n["resource_type"] == "model")
+    return {c["name"]: "varchar" if c["data_type"] == "string" else c["data_type"] for c in node["columns"].values()}
+
+
+def explain(results: list[NodeResult]) -> str:
+    """What failed, how much, where to look and what to do; empty when nothing failed."""
+    lines: list[str] = []
+    for result in results:
+        if not result.has_failed:
+            continue
+        name = result.unique_id.split(".")[2]
+        lines.append(f"{result.resource_type} {name}: {result.message}")
+        if result.failures:
+            lines.append(f"  {result.failures} failing rows")
+        if result.evidence:
+            lines.append(f"  see the rows: run the query in {result.evidence} against the warehouse")
+    skipped = sum(r.is_skipped for r in results)
+    if lines and skipped:
+        lines.append(f"{skipped} nodes after it were skipped")
+    return "\n".join(lines)
+
+
+@functools.lru_cache(maxsize=2)
+def _read_manifest(path: Path, digest: str) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+_PARSED: dict[tuple[Path, str], Any] = {}
+
+
+def _parsed(settings: Settings, digest: str) -> Any:
+    """dbt's manifest object, kept for the later stages of this process so that only the first one parses."""
+    key = (settings.dbt_target_dir, digest)
+    if key not in _PARSED:
+        from dbt.cli.main import dbtRunner
+
+        settings.dbt_target_dir.mkdir(parents=True, exist_ok=True)
+        with _environment(settings.dbt_environment()), _released_file():
+            outcome = dbtRunner().invoke([*_quiet(settings), "parse", *_project(settings)])
+        if not outcome.success:
+            raise DbtProjectBroken(f"dbt could not parse {DBT_PROJECT.name}: {outcome.exception}")
+        _PARSED.clear()
+        _PARSED[key] = outcome.result
+    return _PARSED[key]
+
+
+def _parse_digest(settings: Settings) -> str:
+    folders = [DBT_PROJECT / f for f in ("models", "macros", "tests")] + seed_folders(settings)
+    text = files_digest(folders, (".sql", ".csv", ".yml"))
+    project = (DBT_PROJECT / "dbt_project.yml").read_text(encoding="utf-8")
+    profiles = (DBT_PROJECT / "profiles.yml").read_text(encoding="utf-8")
+    return f"{text} {hash_text(project + profiles + json.dumps(settings.dbt_environment(), sort_keys=True))}"
+
+
+def hash_text(text: str) -> str:
+    """Short stable digest of a text."""
+    import hashlib
+
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _quiet(settings: Settings) -> list[str]:
+    logs = settings.logs_dir / "dbt"
+    return ["--quiet", "--log-level", "none", "--log-level-file", "info", "--log-path", str(logs), "--no-use-colors"]
+
+
+def _project(settings: Settings) -> list[str]:
+    folder = str(DBT_PROJECT)
+    return ["--project-dir", folder, "--profiles-dir", folder, "--target-path", str(settings.dbt_target_dir)]
+
+
+def _node_result(result: Any) -> NodeResult:
+    node = result.node
+    is_test = str(node.resource_type) == "test"
+    compiled = getattr(node, "compiled_path", None)
+    return NodeResult(
+        unique_id=node.unique_id,
+        resource_type=str(node.resource_type),
+        status=str(result.status),
+        seconds=float(result.execution_time or 0),
+        message=" ".join(str(result.message or "").split())[:2000],
+        failures=result.failures,
+        evidence=str(compiled) if is_test and compiled else None,
+    )
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """dbt reads its variables from the process environment; they are there only while it runs."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def _released_file() -> Iterator[None]:
+    """dbt-duckdb keeps its connection for the next call; the file must be free when the step ends."""
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+    try:
+        yield
+    finally:
+        if DuckDBConnectionManager._ENV is not None:
+            DuckDBConnectionManager._ENV.close()
+        DuckDBConnectionManager.close_all_connections()

@@ -1,0 +1,66 @@
+"""Column types of the relations that come from outside dbt: the manifest, rejects and the results of forecasting.
+
+They are created with these types even when empty, so every model always reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from forecasting.schemas import SCHEMAS
+
+MANIFEST_COLUMNS: dict[str, str] = {
+    "delivery_id": "varchar",
+    "source": "varchar",
+    "dataset": "varchar",
+    "account": "varchar",
+    "window": "varchar",
+    "window_start": "timestamptz",
+    "window_end": "timestamptz",
+    "state": "varchar",
+    "rows": "bigint",
+    "rejects": "bigint",
+    "content_hash": "varchar",
+    "control_total": "varchar",
+    "control_unit": "varchar",
+    "path": "varchar",
+    "fetched_at": "timestamptz",
+    "checked_at": "timestamptz",
+    "run_id": "varchar",
+    "pages": "bigint",
+    "error": "varchar",
+    "superseded_content_hash": "varchar",
+    "days": "date[]",
+}
+
+REJECT_COLUMNS: dict[str, str] = {
+    "source": "varchar",
+    "dataset": "varchar",
+    "account": "varchar",
+    "window": "varchar",
+    "delivery_id": "varchar",
+    "ordinal": "bigint",
+    "reason": "varchar",
+    "field": "varchar",
+    "detail": "varchar",
+    "record_digest": "varchar",
+}
+
+
+def _duckdb_type(kind: object) -> str:
+    if isinstance(kind, pl.Decimal):
+        return f"decimal({kind.precision},{kind.scale})"
+    simple = {pl.String: "varchar", pl.Date: "date", pl.Float64: "double", pl.Int64: "bigint", pl.Boolean: "boolean"}
+    return simple[kind]  # type: ignore[index]
+
+
+def _relation(columns: Mapping[str, object]) -> dict[str, str]:
+    return {name: _duckdb_type(kind) for name, kind in columns.items()}
+
+
+# Relation in schema `raw` → columns; `accuracy` says `forecast_accuracy` there, where more than forecasts are scored.
+FORECAST_RELATIONS: dict[str, dict[str, str]] = {
+    ("forecast_accuracy" if name == "accuracy" else name): _relation(columns) for name, columns in SCHEMAS.items()
+}
