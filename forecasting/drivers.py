@@ -54,7 +54,7 @@ def price_factor(mix: Mapping[str, float], before: Mapping[str, float], after: M
 
 def _windowed(values: Array, first: np.ndarray, window: int) -> Array:
     """Sum over the last `window` days, not before `first` of each series; (series, days)."""
-    count, days = values.shape
+    days = values.shape[1]
     before = np.pad(np.cumsum(values, axis=1), ((0, 0), (1, 0)))
     t = np.arange(days)[None, :]
     opening = np.minimum(np.maximum(t - window + 1, first[:, None]), t + 1)

@@ -1,7 +1,7 @@
 """Which forecast is published: chosen by resolved back-test windows, at every as-of day anew, never by taste.
 
 The choice at day `t` uses errors of windows that were over by `t`, so the back-test of the published forecast contains
-the cost of choosing. Sources: forecasting.md rules of the direct and the driver forecast; Tashman (2000).
+the cost of choosing. Source: Tashman (2000), Out-of-sample tests of forecasting accuracy.
 """
 
 from __future__ import annotations

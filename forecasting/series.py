@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from decimal import Decimal
 
 import numpy as np
 import polars as pl
@@ -154,12 +155,9 @@ def build_panel(series: pl.DataFrame, as_of: date) -> Panel | None:
     )
 
 
-def exact_sums(series: pl.DataFrame, level: str, scope: str, first: date, end: date) -> object:
-    """Exact DECIMAL sum of known cost of one scope in [first, end); a Decimal, 0 when there is none."""
-    chosen = series.filter(
-        (pl.col("level") == level)
-        & ((pl.col("scope").fill_null("") == scope) | (level == "total"))
-        & (pl.col("charge_date") >= first)
-        & (pl.col("charge_date") < end)
-    )
-    return chosen.select(pl.col("cost").cast(MONEY).sum()).item()
+def exact_spend(series: pl.DataFrame, level: str, scope: str | None, first: date, last: date) -> Decimal:
+    """Exact sum of known cost of one scope (None: the whole level) on [first, last], both included; 0 without rows."""
+    chosen = series.filter((pl.col("level") == level) & pl.col("charge_date").is_between(first, last))
+    if scope is not None:
+        chosen = chosen.filter(pl.col("scope").cast(pl.String).fill_null("") == scope)
+    return chosen.select(pl.col("cost").cast(MONEY).sum()).item() or Decimal(0)

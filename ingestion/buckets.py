@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -97,3 +97,24 @@ def _broken(context: str, found: str) -> ContractBroken:
         found=found,
         to_do="compare the answer with the vendor's documentation; the connector may need an update",
     )
+
+
+def by_update_day(
+    dataset: Dataset,
+    windows: Sequence[Window],
+    dated: Sequence[tuple[datetime, tuple[Any, ...]]],
+    rejects: Sequence[Reject],
+    pages: int,
+) -> Iterator[tuple[Window, Batch]]:
+    """Rows of one walk cut into the days they belong to; rows of other days are left out.
+
+    Rejects go to the last window: a record that cannot be read has no trustworthy day.
+    """
+    rows: dict[Any, list[tuple[Any, ...]]] = {window.day: [] for window in windows}
+    for moment, row in dated:
+        day = rows.get(moment.astimezone(UTC).date())
+        if day is not None:
+            day.append(row)
+    for window in windows:
+        bad = list(rejects) if window is windows[-1] else []
+        yield window, Batch(table(dataset, rows[window.day]), bad, pages=pages)

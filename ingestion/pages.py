@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -31,6 +31,16 @@ class Envelope(Protocol):
 
 
 E = TypeVar("E", bound=Envelope)
+
+
+class ArrayPage(msgspec.Struct):
+    """A page that is the bare array of records."""
+
+    array: msgspec.Raw
+
+    def records(self) -> msgspec.Raw:
+        """The array."""
+        return self.array
 
 
 class Style(Protocol):
@@ -138,12 +148,12 @@ def walk(
     ceiling: int = PAGE_CEILING,
 ) -> Iterator[E]:
     """Every page of a call, decoded to its envelope, until the vendor says stop. Raises ContractBroken, see above."""
-    decoder = msgspec.json.Decoder(envelope_type)
+    decode = _decode_array if envelope_type is ArrayPage else msgspec.json.Decoder(envelope_type).decode
     seen: set[str] = set()
     before: bytes | None = None
     for number in range(1, ceiling + 1):
         answer = client.send(call, context)
-        envelope = decode(decoder, answer, context)
+        envelope = _envelope(decode, answer, context)
         content = bytes(envelope.records())
         digest = hashlib.sha256(content).digest()
         if digest == before and content.strip() not in _EMPTY:
@@ -169,11 +179,19 @@ def walk(
     )
 
 
-def decode(decoder: msgspec.json.Decoder[E], answer: Answer, context: str) -> E:
+_ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def _decode_array(content: bytes) -> ArrayPage:
+    _ARRAY.decode(content)
+    return ArrayPage(msgspec.Raw(content))
+
+
+def _envelope(decode: Callable[[bytes], Any], answer: Answer, context: str) -> Any:
     """The envelope of an answer; ContractBroken when it is not JSON or not that envelope."""
     try:
-        return decoder.decode(answer.content)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        return decode(answer.content)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         size = len(answer.content)
         found = f"an answer of {size} bytes that is not the documented page ({error})"
         raise _broken(answer, context, found) from None

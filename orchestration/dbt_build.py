@@ -101,6 +101,16 @@ def published_names(parsed: Mapping[str, Any]) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
+def descriptions(parsed: Mapping[str, Any]) -> dict[str, tuple[str, dict[str, str]]]:
+    """Published name → description of the relation and of its columns."""
+    by_relation = {
+        f"{n['schema']}.{n['alias']}": (n["description"], {c["name"]: c["description"] for c in n["columns"].values()})
+        for n in parsed["nodes"].values()
+        if n["resource_type"] in ("model", "seed")
+    }
+    return {name: by_relation[relation] for name, relation in published_names(parsed).items()}
+
+
 def contract_columns(parsed: Mapping[str, Any], model: str) -> dict[str, str]:
     """Column → data type as the model's contract declares it."""
     node = next(n for n in parsed["nodes"].values() if n["name"] == model and n["resource_type"] == "model")

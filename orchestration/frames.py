@@ -60,7 +60,15 @@ def _relation(columns: Mapping[str, object]) -> dict[str, str]:
     return {name: _duckdb_type(kind) for name, kind in columns.items()}
 
 
-# Relation in schema `raw` → columns; `accuracy` says `forecast_accuracy` there, where more than forecasts are scored.
-FORECAST_RELATIONS: dict[str, dict[str, str]] = {
-    ("forecast_accuracy" if name == "accuracy" else name): _relation(columns) for name, columns in SCHEMAS.items()
-}
+def raw_name(frame: str) -> str:
+    """Name in schema `raw`; `accuracy` says of what there, where more than forecasts are scored."""
+    return "forecast_accuracy" if frame == "accuracy" else frame
+
+
+def lake_key(frame: str) -> str:
+    """Lake key of a frame of forecasting."""
+    return f"derived/forecasting/{raw_name(frame)}.parquet"
+
+
+# Relation in schema `raw` → columns.
+FORECAST_RELATIONS: dict[str, dict[str, str]] = {raw_name(n): _relation(c) for n, c in SCHEMAS.items()}

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal, cast
 
 from ingestion.catalog import DATASETS, SOURCES
+from ingestion.source import REQUIRED, SourceConfig
 
 Profile = Literal["sandbox", "samples", "production"]
 PROFILES: tuple[Profile, ...] = ("sandbox", "samples", "production")
@@ -25,8 +26,6 @@ DBT_PROJECT = PROJECT_ROOT / "dbt_project"
 # The real bills of the samples profile end in 2024; a fixed clock makes that snapshot the same on every machine.
 _SAMPLES_AS_OF = "2024-11-15T06:00:00Z"
 _SAMPLES_START = "2024-09-01"
-# Dropped files and invoices need a folder or a bucket prefix instead of a secret; prices come with the package.
-FOLDER_SOURCES = ("files", "invoices")
 _LAKE_S3_FIELDS = ("endpoint_url", "region", "access_key_id", "secret_access_key", "session_token")
 
 
@@ -63,34 +62,15 @@ GENERAL_VARIABLES: tuple[Variable, ...] = (
     Variable("AISL_SAMPLES_PATH", "`tests/fixtures/samples`", "Folder of the dropped files of the samples profile"),
 )
 
-_SOURCE_OPTIONS: dict[str, tuple[Variable, ...]] = {
-    "files": (Variable("AISL_FILES_PATH", "off", "Folder or `s3://` prefix where billing files are dropped"),),
-    "invoices": (Variable("AISL_INVOICES_PATH", "off", "Folder or `s3://` prefix where invoice CSVs are dropped"),),
+_REQUIRED_MEANING = {
+    "BASE_URL": "Address of your {source}",
+    "REPOS": "Repositories, `owner/name`, separated by commas",
+    "BUCKET": "Bucket of the export",
+    "LOCATION": "Folder or `s3://` prefix where {source} are dropped",
 }
-
-
-def secret_fields(source: str) -> tuple[str, ...]:
-    """Suffixes of the secrets a source needs, in the catalog's order; all must be set or the source is off."""
-    return tuple(dict.fromkeys(s for d in DATASETS if d.source == source for s in d.secrets))
-
-
-@dataclass(frozen=True)
-class Account:
-    """One account of one source with what a connector needs to reach it.
-
-    `secrets` by suffix (`ADMIN_KEY`), `options` by lower-case field (`base_url`, `path`, `bucket`, `repos`, ...).
-    `missing` names the variables that are not set: then the account is off.
-    """
-
-    source: str
-    name: str
-    secrets: Mapping[str, str] = field(repr=False)
-    options: Mapping[str, str]
-    missing: tuple[str, ...] = ()
-
-    @property
-    def is_on(self) -> bool:
-        return not self.missing
+_OPTIONAL: dict[str, tuple[tuple[str, str, str], ...]] = {
+    "aws": (("PREFIX", "none", "Prefix of the export in the bucket"), ("REGION", "us-east-1", "Region of the bucket")),
+}
 
 
 @dataclass(frozen=True)
@@ -109,7 +89,7 @@ class Settings:
     snapshots_to_keep: int
     company_seeds: str | None
     lake_s3: Mapping[str, str | None] = field(repr=False)
-    accounts: tuple[Account, ...]
+    accounts: tuple[SourceConfig, ...]
 
     @property
     def last_complete_day(self) -> date:
@@ -147,7 +127,7 @@ class Settings:
         return f"{self.lake_url.rstrip('/')}/derived/forecasting"
 
     @cached_property
-    def accounts_by_source(self) -> dict[str, tuple[Account, ...]]:
+    def accounts_by_source(self) -> dict[str, tuple[SourceConfig, ...]]:
         return {s: tuple(a for a in self.accounts if a.source == s) for s in SOURCES}
 
     def dbt_environment(self) -> dict[str, str]:
@@ -202,43 +182,47 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     )
 
 
-def _accounts(env: Mapping[str, str], profile: Profile) -> tuple[Account, ...]:
+def _accounts(env: Mapping[str, str], profile: Profile) -> tuple[SourceConfig, ...]:
     declared = _declared_accounts(env)
-    found: list[Account] = []
+    found: list[SourceConfig] = []
     for source in SOURCES:
-        if profile == "samples" and source not in ("files", "prices"):
-            found.append(Account(source, "default", {}, {}, ("(not part of the samples profile)",)))
-            continue
-        rows = [row for row in declared if row["source"] == source]
-        if not rows:
+        rows: list[dict[str, object]] = [row for row in declared if row["source"] == source]
+        if not rows or profile == "samples":
             rows = [{"source": source, "name": env.get(f"AISL_{source.upper()}_ACCOUNT") or "default"}]
         found.extend(_account(env, profile, row) for row in rows)
     return tuple(found)
 
 
-def _account(env: Mapping[str, str], profile: Profile, row: Mapping[str, object]) -> Account:
-    source = str(row["source"])
+def _account(env: Mapping[str, str], profile: Profile, row: Mapping[str, object]) -> SourceConfig:
+    source, name = str(row["source"]), str(row["name"])
+    if profile == "samples":
+        folder = (PROJECT_ROOT / (env.get("AISL_SAMPLES_PATH") or "tests/fixtures/samples")).resolve()
+        options = {"location": str(folder)} if source == "files" else {}
+        return SourceConfig(source, name, options=options, enabled=source in ("files", "prices"))
     prefix = f"AISL_{source.upper()}_"
     fields = secret_fields(source)
-    names = {f: f"{prefix}{f}" for f in fields} | dict(cast(Mapping[str, str], row.get("secrets", {})))
-    unknown = sorted(set(names) - set(fields))
+    variables = {f: f"{prefix}{f}" for f in fields} | dict(cast(Mapping[str, str], row.get("secrets", {})))
+    unknown = sorted(set(variables) - set(fields))
     if unknown:
         raise SettingsError(f"accounts file: {source} has no secret called {', '.join(unknown)}; it has {fields}")
-    secrets = {f: env[n] for f, n in names.items() if env.get(n)}
-    missing = [n for f, n in names.items() if f not in secrets]
     options = {
         k.removeprefix(prefix).lower(): v
         for k, v in env.items()
-        if k.startswith(prefix) and v and k.removeprefix(prefix) not in fields
+        if k.startswith(prefix) and v and k.removeprefix(prefix) not in (*fields, "ACCOUNT")
     }
     options |= {k: str(v) for k, v in cast(Mapping[str, object], row.get("options", {})).items()}
-    if source == "files" and profile == "samples":
-        options["path"] = str(
-            (PROJECT_ROOT / (env.get("AISL_SAMPLES_PATH") or "tests/fixtures/samples")).resolve()
-        )
-    if source in FOLDER_SOURCES and "path" not in options:
-        missing.append(f"{prefix}PATH")
-    return Account(source, str(row["name"]), secrets, options, tuple(missing))
+    return SourceConfig(
+        source=source,
+        account=name,
+        base_url=options.pop("base_url", None),
+        secrets={f: env[v] for f, v in variables.items() if env.get(v)},
+        options=options,
+    )
+
+
+def secret_fields(source: str) -> tuple[str, ...]:
+    """Suffixes of the secrets a source needs, in the catalog's order; all must be set or the source is off."""
+    return tuple(dict.fromkeys(s for d in DATASETS if d.source == source for s in d.secrets))
 
 
 def _declared_accounts(env: Mapping[str, str]) -> list[dict[str, object]]:
@@ -295,11 +279,15 @@ def variables() -> list[Variable]:
         if source == "prices":
             continue
         prefix = f"AISL_{source.upper()}_"
-        fields = secret_fields(source)
-        rows += [Variable(f"{prefix}{f}", "off", f"Secret of {source}; without it the source is off") for f in fields]
-        rows += _SOURCE_OPTIONS.get(source, ())
+        required = REQUIRED.get(source, ())
+        rows += [
+            Variable(f"{prefix}{f}", "off", f"Secret of {source}; without it the source is off")
+            for f in secret_fields(source)
+        ]
+        rows += [Variable(f"{prefix}{f}", "off", _REQUIRED_MEANING[f].format(source=source)) for f in required]
+        rows += [Variable(f"{prefix}{f}", default, meaning) for f, default, meaning in _OPTIONAL.get(source, ())]
         rows.append(Variable(f"{prefix}ACCOUNT", "default", f"Name of the {source} account in lake and ledger"))
-        if source not in FOLDER_SOURCES:
+        if "BASE_URL" not in required and "LOCATION" not in required:
             rows.append(Variable(f"{prefix}BASE_URL", "the vendor's", f"Another address of {source}"))
     return rows
 

@@ -20,6 +20,7 @@ from ingestion import manifest
 from ingestion.catalog import DATASETS, Dataset
 from ingestion.lake import Lake, S3Lake
 from orchestration.frames import FORECAST_RELATIONS, MANIFEST_COLUMNS, REJECT_COLUMNS
+from orchestration.freeze import frozen_keys
 from orchestration.settings import DBT_PROJECT, Settings
 
 # Cut by charge day, but small and needed whole: invoices and prices have no charge days to rebuild.
@@ -326,23 +327,20 @@ def _create_rejects(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
 
 
 def _create_frozen(connection: duckdb.DuckDBPyConnection, lake: Lake, columns: Mapping[str, str]) -> None:
-    keys = lake.list("frozen")
-    _replace(
-        connection,
-        "raw.frozen_charges",
-        "table" if isinstance(lake, S3Lake) else "view",
-        columns,
-        [lake.url(k) for k in keys if k.endswith(".parquet")],
-    )
+    frozen = frozen_keys(lake)
+    as_relation = "table" if isinstance(lake, S3Lake) else "view"
+    _replace(connection, "raw.frozen_charges", as_relation, columns, [lake.url(rows) for rows, _ in frozen])
     connection.execute(
         "create or replace table raw.frozen_periods"
         " (source varchar, account varchar, billing_period date, content_hash varchar, frozen_at timestamp)"
     )
-    facts = [json.loads(lake.read(k) or b"{}") for k in keys if k.endswith(".json")]
-    if facts:
+    if frozen:
         connection.executemany(
             "insert into raw.frozen_periods values ($source, $account, $billing_period, $content_hash, $frozen_at)",
-            [{c: f[c] for c in ("source", "account", "billing_period", "content_hash", "frozen_at")} for f in facts],
+            [
+                {c: f[c] for c in ("source", "account", "billing_period", "content_hash", "frozen_at")}
+                for _, f in frozen
+            ],
         )
 
 

@@ -48,12 +48,14 @@ cast(
 {%- endif -%}
 {%- endmacro %}
 
-{#- quantity DECIMAL(28,12) x unit price DECIMAL(28,16) as DECIMAL(38,14), exact whenever the product has at most 14
-    fractional digits; longer products are rounded half up once. Products of 1e18 and more fail on overflow. -#}
-{% macro decimal_product(quantity, price) -%}
-{%- set q_whole = 'cast(' ~ whole_part(quantity) ~ ' as decimal(16, 0))' -%}
+{#- quantity DECIMAL(28,12) x unit price DECIMAL(28,16) as DECIMAL(38,14) (an amount DECIMAL(38,14) x rate with
+    scale=14), exact whenever the product has at most 14
+    fractional digits; longer products are rounded half up once. Products of 1e18 and more fail on overflow.
+    One factor of each partial product has more than 18 digits: DuckDB multiplies two narrow ones in 64 bits. -#}
+{% macro decimal_product(quantity, price, scale=12) -%}
+{%- set q_whole = 'cast(' ~ whole_part(quantity) ~ ' as decimal(22, 0))' -%}
 {%- set p_whole = 'cast(' ~ whole_part(price) ~ ' as decimal(12, 0))' -%}
-{%- set q_part = 'cast(' ~ quantity ~ ' - ' ~ q_whole ~ ' as decimal(12, 12))' -%}
+{%- set q_part = 'cast(' ~ quantity ~ ' - ' ~ q_whole ~ ' as decimal(19, ' ~ scale ~ '))' -%}
 {%- set p_part = 'cast(' ~ price ~ ' - ' ~ p_whole ~ ' as decimal(16, 16))' -%}
 cast(
     cast({{ q_whole }} * {{ p_whole }} as decimal(38, 20))

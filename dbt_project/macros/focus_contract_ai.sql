@@ -85,7 +85,7 @@ translate(lower({{ text }}), ' -_.:/()', '')
 {%- endmacro %}
 
 {#- One row per distinct `model_text` of `relation` that names a known model: the longest fragment of seed cloud_model_names
-    found in it that is not followed by a further digit of a version. Unknown names give no row. -#}
+    found in it that is not followed by a further version digit (20… is a build date). Unknown names give no row. -#}
 {% macro match_models(relation) %}
 select
     texts.model_text,
@@ -97,7 +97,8 @@ inner join {{ ref('cloud_model_names') }} as names
     on
         instr(texts.model_text, names.fragment) > 0
         and regexp_extract(
-            substring(texts.model_text, instr(texts.model_text, names.fragment) + length(names.fragment), 1), '[0-9]', 0
+            substring(texts.model_text, instr(texts.model_text, names.fragment) + length(names.fragment), 2),
+            '^([013-9]|2[^0])', 0
         ) = ''
 qualify row_number() over (
     partition by texts.model_text order by length(names.fragment) desc, names.fragment

@@ -1,18 +1,12 @@
-with deployments as (
-    select *
-    from {{ ref('stg_github__deployments') }}
-    qualify row_number() over (partition by raw_account, id order by updated_at desc, raw_window desc, raw_ordinal desc) = 1
-),
-
 -- One release retried is one deployment: the first success of a commit in an environment counts.
-counted as (
+with counted as (
     select
         *,
         row_number() over (
-            partition by raw_account, repo, sha, environment
+            partition by account, repo, sha, environment
             order by first_success_at nulls last, created_at, id
         ) as attempt_of_commit
-    from deployments
+    from {{ ref('stg_github__deployments') }}
 ),
 
 merged as (

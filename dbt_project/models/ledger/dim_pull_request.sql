@@ -27,7 +27,7 @@ select
     pulls.updated_at,
     pulls.closed_at,
     pulls.merged_at
-from {{ ref('int_pull_request') }} as pulls
+from {{ ref('stg_github__pulls') }} as pulls
 left join keys on keys.pull_request_id = pulls.id
 left join {{ ref('dim_identity') }} as by_id
     on by_id.system = 'github_id'

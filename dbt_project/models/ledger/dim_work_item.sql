@@ -1,23 +1,20 @@
 {%- set not_delivered = "('won''t do', 'won''t fix', 'duplicate', 'cannot reproduce', 'declined', 'cancelled', 'canceled', 'not planned')" -%}
 with issues as (
-    select * from {{ ref('int_jira_issue') }}
+    select * from {{ ref('stg_jira__issues') }}
 ),
 
 issue_sprints as (
-    select raw_account, id as issue_id, {{ json_array_elements('sprint_ids') }} as sprint_id
+    select account, id as issue_id, {{ json_array_elements('sprint_ids') }} as sprint_id
     from issues
 ),
 
 last_sprint as (
-    select issue_sprints.raw_account, issue_sprints.issue_id, sprints.name as sprint
+    select issue_sprints.account, issue_sprints.issue_id, sprints.name as sprint
     from issue_sprints
-    inner join (
-        select raw_account, id, name, started_at
-        from {{ ref('stg_jira__sprints') }}
-        qualify row_number() over (partition by raw_account, id order by raw_window desc) = 1
-    ) as sprints on sprints.raw_account = issue_sprints.raw_account and sprints.id = issue_sprints.sprint_id
+    inner join {{ ref('stg_jira__sprints') }} as sprints
+        on sprints.account = issue_sprints.account and sprints.id = issue_sprints.sprint_id
     qualify row_number() over (
-        partition by issue_sprints.raw_account, issue_sprints.issue_id order by sprints.started_at desc nulls last, sprints.id desc
+        partition by issue_sprints.account, issue_sprints.issue_id order by sprints.started_at desc nulls last, sprints.id desc
     ) = 1
 ),
 
@@ -27,8 +24,8 @@ jira as (
         coalesce(issues.epic_key, case when lower(parents.issue_type) = 'epic' then issues.parent_key end) as own_epic_key,
         last_sprint.sprint
     from issues
-    left join issues as parents on parents.raw_account = issues.raw_account and parents.key = issues.parent_key
-    left join last_sprint on last_sprint.raw_account = issues.raw_account and last_sprint.issue_id = issues.id
+    left join issues as parents on parents.account = issues.account and parents.key = issues.parent_key
+    left join last_sprint on last_sprint.account = issues.account and last_sprint.issue_id = issues.id
 ),
 
 jira_items as (
@@ -55,8 +52,8 @@ jira_items as (
         jira.resolved_at,
         jira.status_category = 'done' and coalesce(lower(jira.resolution), '') not in {{ not_delivered }} as is_delivered
     from jira
-    left join issues as epics on epics.raw_account = jira.raw_account and epics.key = jira.own_epic_key
-    qualify row_number() over (partition by upper(jira.key) order by jira.updated_at desc, jira.raw_account) = 1
+    left join issues as epics on epics.account = jira.account and epics.key = jira.own_epic_key
+    qualify row_number() over (partition by upper(jira.key) order by jira.updated_at desc, jira.account) = 1
 ),
 
 closed_by_pull_request as (
@@ -86,11 +83,7 @@ github_items as (
         issues.updated_at,
         issues.closed_at as resolved_at,
         coalesce(issues.state = 'closed' and coalesce(issues.state_reason, 'completed') = 'completed', false) as is_delivered
-    from (
-        select *
-        from {{ ref('stg_github__issues') }}
-        qualify row_number() over (partition by raw_account, id order by updated_at desc, raw_window desc, raw_ordinal desc) = 1
-    ) as issues
+    from {{ ref('stg_github__issues') }} as issues
     inner join closed_by_pull_request
         on closed_by_pull_request.work_item_key = concat(issues.repo, '#', cast(issues.number as string))
 ),

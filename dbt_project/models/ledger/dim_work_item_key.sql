@@ -1,10 +1,10 @@
 -- A moved issue changes its key; the old key stays on branches and requests, so every key it ever had leads to it.
 with current_keys as (
-    select raw_account, id, upper(key) as work_item_key from {{ ref('int_jira_issue') }}
+    select account, id, upper(key) as work_item_key from {{ ref('stg_jira__issues') }}
 ),
 
 former_keys as (
-    select distinct raw_account, issue_id, upper(from_text) as former_key
+    select distinct account, issue_id, upper(from_text) as former_key
     from {{ ref('stg_jira__changelog') }}
     where field = 'Key' and from_text is not null
 ),
@@ -14,7 +14,7 @@ all_keys as (
     union all
     select former_keys.former_key as key, current_keys.work_item_key, false as is_current
     from former_keys
-    inner join current_keys on current_keys.raw_account = former_keys.raw_account and current_keys.id = former_keys.issue_id
+    inner join current_keys on current_keys.account = former_keys.account and current_keys.id = former_keys.issue_id
 )
 
 select

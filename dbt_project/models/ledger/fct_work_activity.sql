@@ -1,20 +1,16 @@
 -- Point in time: a day is told by events up to its end, so it stays as it is when the issue moves on later.
 -- Weight 1 for an issue assigned and in progress at any moment of the day, 1 for each pull request opened or merged.
 with issues as (
-    select raw_account, id, upper(key) as work_item_key, status_id, assignee_account_id, created_at
-    from {{ ref('int_jira_issue') }}
+    select account, id, upper(key) as work_item_key, status_id, assignee_account_id, created_at
+    from {{ ref('stg_jira__issues') }}
 ),
 
--- The first category seen for a status: a later remapping must not rewrite past days.
 status_categories as (
-    select raw_account, status_id, min_by(status_category, updated_at) as status_category
-    from {{ ref('stg_jira__issues') }}
-    where status_id is not null
-    group by raw_account, status_id
+    select * from {{ ref('int_jira_status_category') }}
 ),
 
 changes as (
-    select distinct raw_account, issue_id, field, from_id, to_id, created_at as changed_at, history_id, item_ordinal
+    select distinct account, issue_id, field, from_id, to_id, created_at as changed_at, history_id, item_ordinal
     from {{ ref('stg_jira__changelog') }}
     where field in ('status', 'assignee')
 ),
@@ -22,8 +18,8 @@ changes as (
 ordered as (
     select
         *,
-        row_number() over (partition by raw_account, issue_id, field order by changed_at, history_id, item_ordinal) as change_ordinal,
-        lead(changed_at) over (partition by raw_account, issue_id, field order by changed_at, history_id, item_ordinal) as next_changed_at
+        row_number() over (partition by account, issue_id, field order by changed_at, history_id, item_ordinal) as change_ordinal,
+        lead(changed_at) over (partition by account, issue_id, field order by changed_at, history_id, item_ordinal) as next_changed_at
     from changes
 ),
 
@@ -33,7 +29,7 @@ fields as (
 
 spells as (
     select
-        issues.raw_account,
+        issues.account,
         issues.id as issue_id,
         fields.field,
         case
@@ -46,18 +42,18 @@ spells as (
     from issues
     cross join fields
     left join ordered
-        on ordered.raw_account = issues.raw_account
+        on ordered.account = issues.account
         and ordered.issue_id = issues.id
         and ordered.field = fields.field
         and ordered.change_ordinal = 1
     union all
-    select raw_account, issue_id, field, to_id as value, changed_at as started_at, next_changed_at as ended_at
+    select account, issue_id, field, to_id as value, changed_at as started_at, next_changed_at as ended_at
     from ordered
 ),
 
 assigned as (
     select
-        spells.raw_account,
+        spells.account,
         spells.issue_id,
         spells.value as account_id,
         greatest(spells.started_at, statuses.started_at) as started_at,
@@ -68,13 +64,13 @@ assigned as (
         end as ended_at
     from spells
     inner join spells as statuses
-        on statuses.raw_account = spells.raw_account
+        on statuses.account = spells.account
         and statuses.issue_id = spells.issue_id
         and statuses.field = 'status'
         and (statuses.ended_at is null or statuses.ended_at > spells.started_at)
         and (spells.ended_at is null or spells.ended_at > statuses.started_at)
     inner join status_categories
-        on status_categories.raw_account = statuses.raw_account
+        on status_categories.account = statuses.account
         and status_categories.status_id = statuses.value
         and status_categories.status_category = 'indeterminate'
     where spells.field = 'assignee' and spells.value is not null
@@ -91,7 +87,7 @@ days as (
 in_progress as (
     select distinct days.charge_date, identities.person_id, issues.work_item_key
     from assigned
-    inner join issues on issues.raw_account = assigned.raw_account and issues.id = assigned.issue_id
+    inner join issues on issues.account = assigned.account and issues.id = assigned.issue_id
     inner join days
         on days.charge_date >= cast(assigned.started_at as date)
         and (assigned.ended_at is null or cast(days.charge_date as timestamp) < assigned.ended_at)

@@ -1,6 +1,6 @@
 -- Branch before title; a title counts in upper case only (utf-8, gpt-4). Known project keys decide in both.
 with pulls as (
-    select * from {{ ref('int_pull_request') }}
+    select * from {{ ref('stg_github__pulls') }}
 ),
 
 hits as (

@@ -1,0 +1,1 @@
+{{ focus_rows_from_file(ref('stg_files__focus')) }}

@@ -1,0 +1,169 @@
+"""Billing tables as they are delivered: CSV, gzipped CSV or Parquet → a table of native text, and the ragged rows.
+
+Nothing is interpreted here beside what "nothing" looks like: an empty cell and the literal `NULL` become null.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ingestion.errors import ContractBroken
+from ingestion.records import Reject, digest
+
+if TYPE_CHECKING:
+    import polars as pl
+
+SUFFIXES = (".csv", ".csv.gz", ".parquet")
+
+
+def header(name: str, head: bytes, whole: Any) -> list[str]:
+    """Column names of a table file, from its first bytes, or from `whole()` where its names stand at the end."""
+    import csv
+
+    if name.lower().endswith(".parquet"):
+        import pyarrow.parquet
+
+        with _readable(name):
+            return list(pyarrow.parquet.read_schema(io.BytesIO(whole())).names)
+    if name.lower().endswith(".gz"):
+        # the head is cut anywhere: take what can be unpacked
+        with _readable(name):
+            head = zlib.decompressobj(wbits=31).decompress(head)
+    text = head.decode("utf-8-sig", errors="replace")
+    return next(csv.reader(io.StringIO(text)), [])
+
+
+def read(name: str, content: bytes) -> tuple[pl.DataFrame, list[Reject]]:
+    """The file as text columns with its row number in `__row`, and rows that do not fit the header as rejects.
+
+    Raises ContractBroken when it is no table at all.
+    """
+    if name.lower().endswith(".parquet"):
+        return _read_parquet(name, content), []
+    if name.lower().endswith(".gz"):
+        with _readable(name):
+            content = gzip.decompress(content)
+    return _read_csv(name, content)
+
+
+def without_nothing(frame: pl.DataFrame) -> pl.DataFrame:
+    """Empty text and the literal `NULL` as null."""
+    import polars as pl
+
+    texts = [name for name in frame.columns if name != "__row"]
+    return frame.with_columns(
+        pl.when(pl.col(name).str.strip_chars().is_in(["", "NULL"])).then(None).otherwise(pl.col(name)).alias(name)
+        for name in texts
+    )
+
+
+def json_of(frame: pl.DataFrame, keys: Mapping[str, str]) -> pl.Series:
+    """One JSON object per row from text columns (column → key); nulls are left out, a row without any is null."""
+    import polars as pl
+
+    if not keys:
+        return pl.Series("json", [None] * frame.height, dtype=pl.String)
+    parts = [
+        pl.when(pl.col(column).is_not_null()).then(
+            pl.struct(pl.col(column).alias(key)).struct.json_encode().str.slice(1).str.head(-1)
+        )
+        for column, key in keys.items()
+    ]
+    joined = pl.concat_str(parts, separator=",", ignore_nulls=True)
+    filled = pl.concat_str([pl.lit("{"), joined, pl.lit("}")])
+    is_any = pl.any_horizontal(pl.col(list(keys)).is_not_null())
+    return frame.select(pl.when(is_any).then(filled).alias("json")).to_series()
+
+
+def _read_csv(name: str, content: bytes) -> tuple[pl.DataFrame, list[Reject]]:
+    import polars as pl
+    import pyarrow as pa
+    import pyarrow.csv
+
+    if not content.strip():
+        raise _unreadable(name, "an empty file")
+    names = header("x.csv", content, None)
+    if len(set(names)) != len(names):
+        raise _unreadable(name, "a header that repeats a column name")
+    ragged: list[tuple[int, str]] = []
+
+    def keep(row: Any) -> str:
+        ragged.append((row.number - 1 - 1, row.text))
+        return "skip"
+
+    with _readable(name):
+        found = pyarrow.csv.read_csv(
+            io.BytesIO(content),
+            read_options=pyarrow.csv.ReadOptions(use_threads=False),
+            parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True, invalid_row_handler=keep),
+            convert_options=pyarrow.csv.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
+            ),
+        )
+    rejects = [
+        Reject(ordinal, "ragged_row", None, f"not the {len(names)} cells of the header", digest(text))
+        for ordinal, text in ragged
+    ]
+    frame = pl.from_arrow(found)
+    assert isinstance(frame, pl.DataFrame)
+    lost = {ordinal for ordinal, _ in ragged}
+    numbers = [n for n in range(frame.height + len(lost)) if n not in lost]
+    return frame.with_columns(pl.Series("__row", numbers, dtype=pl.Int64)), rejects
+
+
+def _read_parquet(name: str, content: bytes) -> pl.DataFrame:
+    import polars as pl
+    import pyarrow.parquet
+
+    with _readable(name):
+        found = pyarrow.parquet.read_table(io.BytesIO(content))
+    columns = [_as_text(column, field) for column, field in zip(found.columns, found.schema, strict=True)]
+    return pl.DataFrame([*columns, pl.Series("__row", range(found.num_rows), dtype=pl.Int64)])
+
+
+def _as_text(column: Any, field: Any) -> pl.Series:
+    """A Parquet column as text: decimals exact, instants ISO in UTC, maps and structs as JSON."""
+    import json
+
+    import polars as pl
+    import pyarrow as pa
+
+    kind = field.type
+    if pa.types.is_map(kind):
+        objects = [None if v is None else dict(v) for v in column.to_pylist()]
+    elif pa.types.is_nested(kind):
+        objects = column.to_pylist()
+    else:
+        series = pl.Series(field.name, pl.from_arrow(column))
+        if pa.types.is_timestamp(kind):
+            instants = series if kind.tz is None else series.dt.convert_time_zone("UTC")
+            return instants.dt.strftime("%Y-%m-%dT%H:%M:%S%.fZ")
+        return series.cast(pl.String)
+    texts = [None if o is None else json.dumps(o, default=str, ensure_ascii=False, sort_keys=True) for o in objects]
+    return pl.Series(field.name, texts, dtype=pl.String)
+
+
+class _readable:
+    """Turns the readers' errors into ContractBroken."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        import pyarrow as pa
+
+        if isinstance(error, (pa.ArrowException, OSError, EOFError, zlib.error)):
+            raise _unreadable(self.name, type(error).__name__) from None
+
+
+def _unreadable(name: str, found: str) -> ContractBroken:
+    return ContractBroken(
+        tried=f"read {name}", found=f"no readable table ({found})", to_do="deliver the file again, whole and in UTF-8"
+    )

@@ -1,0 +1,279 @@
+"""LiteLLM proxy: the request log, one row per gateway request.
+
+Prompt, response and request bodies are never decoded. Of tags and caller metadata only allow-listed keys are kept,
+and only values that look like names, because callers can put anything there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+import msgspec
+
+from ingestion.catalog import BY_KEY
+from ingestion.client import Call, Client
+from ingestion.pages import NumberedPages, walk
+from ingestion.records import Batch, Count, Reader, Refused, Reject, Text, accept, amount, exact_sum, table
+from ingestion.source import SourceConfig
+from ingestion.windows import Window
+
+ROWS_PER_PAGE = 1000
+TAG_KEYS = ("ticket", "workflow", "feature", "customer", "environment", "task_type")
+_TAG_POSITION = {key: position for position, key in enumerate(TAG_KEYS)}
+_NAME = re.compile(r"[A-Za-z0-9 _.:/@#+-]{1,128}")
+_MOST_WORDS = 6
+
+
+def headers(config: SourceConfig) -> dict[str, str]:
+    """Authentication header of the proxy's master or admin key."""
+    return {"Authorization": f"Bearer {config.secret('MASTER_KEY')}"}
+
+
+class Page(msgspec.Struct):
+    """A numbered page of the log."""
+
+    data: msgspec.Raw
+    page: Annotated[int, msgspec.Meta(ge=1)]
+    total_pages: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
+
+    def records(self) -> msgspec.Raw:
+        """The requests."""
+        return self.data
+
+
+class PromptDetails(msgspec.Struct):
+    """How the provider split the input."""
+
+    cached_tokens: Count | None = None
+    cache_creation_tokens: Count | None = None
+
+
+class CompletionDetails(msgspec.Struct):
+    """How the provider split the output."""
+
+    reasoning_tokens: Count | None = None
+
+
+class CacheCreation(msgspec.Struct):
+    """Cache writes by time to live."""
+
+    ephemeral_1h_input_tokens: Count | None = None
+
+
+class UsageObject(msgspec.Struct):
+    """The provider's own usage, as far as it splits tokens."""
+
+    id: Text | None = None
+    cache_read_input_tokens: Count | None = None
+    cache_creation_input_tokens: Count | None = None
+    cache_creation: CacheCreation | None = None
+    prompt_tokens_details: PromptDetails | None = None
+    completion_tokens_details: CompletionDetails | None = None
+
+
+class AdditionalUsage(msgspec.Struct):
+    """Cache tokens as the gateway recorded them."""
+
+    cache_read_input_tokens: Count | None = None
+    cache_creation_input_tokens: Count | None = None
+
+
+class CallerMetadata(msgspec.Struct):
+    """The caller's own keys that are kept. Any type may arrive; what does not fit is null, never a reject."""
+
+    user_action_id: Any = None
+    repo: Any = None
+    branch: Any = None
+    attempt: Any = None
+    agent_step: Any = None
+    system_prompt_tokens: Any = None
+    retrieval_tokens: Any = None
+    history_tokens: Any = None
+    tool_schema_tokens: Any = None
+
+
+class Metadata(msgspec.Struct):
+    """The parts of a request's metadata that are read."""
+
+    provider_response_id: Text | None = None
+    usage_object: UsageObject | None = None
+    additional_usage_values: AdditionalUsage | None = None
+    user_api_key_alias: Text | None = None
+    user_api_key_team_alias: Text | None = None
+    spend_logs_metadata: CallerMetadata | None = None
+
+
+class SpendLog(msgspec.Struct):
+    """One request through the gateway."""
+
+    request_id: Text
+    startTime: datetime
+    prompt_tokens: Count
+    completion_tokens: Count
+    total_tokens: Count
+    provider_response_id: Text | None = None
+    call_type: Text | None = None
+    api_key: Text | None = None
+    spend: Decimal | None = None
+    endTime: datetime | None = None
+    completionStartTime: datetime | None = None
+    model: Text | None = None
+    model_id: Text | None = None
+    model_group: Text | None = None
+    custom_llm_provider: Text | None = None
+    user: Text | None = None
+    team_id: Text | None = None
+    organization_id: Text | None = None
+    end_user: Text | None = None
+    session_id: Text | None = None
+    status: Text | None = None
+    cache_hit: bool | str | None = None
+    metadata: Metadata | str | None = None
+    request_tags: list[str] | str | None = None
+
+
+SPEND_LOGS = BY_KEY["litellm__spend_logs"]
+_METADATA = msgspec.json.Decoder(Metadata)
+_TAGS = msgspec.json.Decoder(list[str])
+_NO_METADATA, _NO_USAGE, _NO_CALLER = Metadata(), UsageObject(), CallerMetadata()
+_NO_ADDITIONAL, _NO_PROMPT, _NO_COMPLETION = AdditionalUsage(), PromptDetails(), CompletionDetails()
+
+
+def fetch_spend_logs(client: Client, config: SourceConfig, windows: Sequence[Window]) -> Iterator[tuple[Window, Batch]]:
+    """Requests by the UTC day they started on. Control total in dollars as the gateway calculated them."""
+    reader = Reader(SpendLog)
+    spend = list(SPEND_LOGS.columns).index("spend_usd")
+    for window in windows:
+        context = f"{SPEND_LOGS.key} {window.key}"
+        call = Call(
+            "/spend/logs/v2",
+            (
+                ("start_date", f"{window.start:%Y-%m-%d %H:%M:%S}"),
+                ("end_date", f"{window.end:%Y-%m-%d %H:%M:%S}"),
+                ("page", "1"),
+                ("page_size", str(ROWS_PER_PAGE)),
+            ),
+        )
+        rows: list[tuple[Any, ...]] = []
+        rejects: list[Reject] = []
+        pages = ordinal = 0
+        for page in walk(client, call, NumberedPages(), Page, context):
+            pages += 1
+            good, bad = reader.read(page.data, context, ordinal)
+            ordinal += len(good) + len(bad)
+            rejects += bad
+            # the proxy's end bound is inclusive: a request at the next midnight belongs to the next window
+            inside = ((i, log) for i, log in good if _utc(log.startTime) != window.end)
+            rows += accept(inside, lambda log, w=window: _row(log, w), rejects)
+        total = exact_sum(row[spend] for row in rows)
+        yield window, Batch(table(SPEND_LOGS, rows), rejects, total, "USD", pages)
+
+
+def _row(r: SpendLog, window: Window) -> tuple[Any, ...]:
+    started = _utc(r.startTime)
+    if not window.start <= started < window.end:
+        raise Refused("outside_window", "startTime")
+    meta = r.metadata or _NO_METADATA
+    if isinstance(meta, str):
+        meta = _nested(_METADATA, meta, "metadata")
+    usage = meta.usage_object or _NO_USAGE
+    extra = meta.additional_usage_values or _NO_ADDITIONAL
+    prompt = usage.prompt_tokens_details or _NO_PROMPT
+    caller = meta.spend_logs_metadata or _NO_CALLER
+    tags, dropped = _tags(r.request_tags)
+    hit = r.cache_hit
+    return (
+        r.request_id,
+        r.provider_response_id or meta.provider_response_id or usage.id,
+        r.call_type,
+        r.api_key,
+        r.model,
+        r.model_id,
+        r.model_group,
+        r.custom_llm_provider,
+        r.user,
+        r.team_id,
+        r.organization_id,
+        r.end_user,
+        r.session_id,
+        r.status,
+        started,
+        _utc(r.endTime),
+        _utc(r.completionStartTime),
+        hit.lower() == "true" if isinstance(hit, str) else hit,
+        r.prompt_tokens,
+        r.completion_tokens,
+        r.total_tokens,
+        _first(extra.cache_read_input_tokens, usage.cache_read_input_tokens, prompt.cached_tokens),
+        _first(extra.cache_creation_input_tokens, usage.cache_creation_input_tokens, prompt.cache_creation_tokens),
+        usage.cache_creation.ephemeral_1h_input_tokens if usage.cache_creation else None,
+        (usage.completion_tokens_details or _NO_COMPLETION).reasoning_tokens,
+        amount(r.spend, "spend"),
+        meta.user_api_key_alias,
+        meta.user_api_key_team_alias,
+        *tags,
+        _name(caller.user_action_id),
+        _name(caller.repo),
+        _name(caller.branch),
+        _whole(caller.attempt),
+        _whole(caller.agent_step),
+        _whole(caller.system_prompt_tokens),
+        _whole(caller.retrieval_tokens),
+        _whole(caller.history_tokens),
+        _whole(caller.tool_schema_tokens),
+        dropped,
+    )
+
+
+def _tags(tags: list[str] | str | None) -> tuple[list[str | None], int]:
+    """Values of the allow-listed keys in the order of TAG_KEYS, first value wins; and how many tags were not kept."""
+    values: list[str | None] = [None] * len(TAG_KEYS)
+    if not tags:
+        return values, 0
+    if isinstance(tags, str):
+        tags = _nested(_TAGS, tags, "request_tags")
+    dropped = 0
+    for tag in tags:
+        key, _, value = tag.partition(":")
+        position = _TAG_POSITION.get(key)
+        if position is None or values[position] is not None or (kept := _name(value)) is None:
+            dropped += 1
+        else:
+            values[position] = kept
+    return values, dropped
+
+
+def _name(value: Any) -> str | None:
+    """The value when it looks like a name: short, plain characters, few words. Free text is not kept."""
+    if not isinstance(value, str) or not _NAME.fullmatch(value) or value.count(" ") >= _MOST_WORDS:
+        return None
+    return value
+
+
+def _whole(value: Any) -> int | None:
+    """A caller's count, also when written as text."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 16:
+        value = int(value)
+    return value if type(value) is int and 0 <= value < 10**15 else None
+
+
+def _first(*values: int | None) -> int | None:
+    """The first that is known. Zero beside a known number of another field is a gap of the gateway, not a fact."""
+    known = [v for v in values if v is not None]
+    return next((v for v in known if v), known[0] if known else None)
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _nested(decoder: msgspec.json.Decoder[Any], text: str, field: str) -> Any:
+    """A document that the proxy hands over as text."""
+    try:
+        return decoder.decode(text)
+    except (msgspec.MsgspecError, RecursionError):
+        raise Refused("wrong_type", field) from None

@@ -1,0 +1,79 @@
+"""List prices from the pinned price package, walked once into dated rows. The package's own data; no network.
+
+A price holds from its start date until the next one begins. The oldest known price holds from 2020-01-01, because the
+package answers every earlier question with it too; the overrides seed can say otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+from importlib.metadata import version
+from typing import Any
+
+from ingestion.catalog import BY_KEY
+from ingestion.client import Client
+from ingestion.records import Batch, table
+from ingestion.source import SourceConfig
+from ingestion.windows import Window
+
+GENAI_PRICES = BY_KEY["prices__genai_prices"]
+PROVIDERS = ("anthropic", "openai", "aws", "azure", "google", "x-ai", "mistral", "cohere", "groq", "deepseek")
+FIRST_DAY = date(2020, 1, 1)
+_METERS = {
+    "input_mtok": "input",
+    "output_mtok": "output",
+    "cache_read_mtok": "cache_read",
+    "cache_write_mtok": "cache_write_5m",
+    "cache_write_1h_mtok": "cache_write_1h",
+}
+_SEARCHES = "web_searches_kcount"
+# What the package calls a variant → our tier. Others (fast mode) have no tier in any usage report that is read.
+_TIERS = {
+    ("processing", "batch"): "batch",
+    ("service_tier", "flex"): "flex",
+    ("service_tier", "priority"): "priority",
+}
+
+
+def fetch_genai_prices(_: Client, config: SourceConfig, windows: Sequence[Window]) -> Iterator[tuple[Window, Batch]]:
+    """Every token and web-search price of the known providers, in USD per 1,000,000."""
+    (window,) = windows
+    yield window, Batch(table(GENAI_PRICES, price_rows()))
+
+
+def price_rows() -> list[tuple[Any, ...]]:
+    """Dated price rows in the order of the catalog."""
+    from genai_prices import data_snapshot
+
+    package = version("genai-prices")
+    rows: list[tuple[Any, ...]] = []
+    for provider in data_snapshot.get_snapshot().providers:
+        if provider.id not in PROVIDERS:
+            continue
+        for model in provider.models:
+            for tier, dated in _tiers(model):
+                for meter, step, price, start, end in _intervals(dated):
+                    rows.append((provider.id, model.id, meter, tier, step, f"{price:f}", start, end, package))
+    return rows
+
+
+def _tiers(model: Any) -> Iterator[tuple[str, list[tuple[date, Any]]]]:
+    """Tier and its (start date, prices) for a model, oldest first."""
+    base = model.prices if isinstance(model.prices, list) else [model.prices]
+    yield "standard", _dated((getattr(p, "constraint", None), getattr(p, "prices", p)) for p in base)
+    for when, tier in _TIERS.items():
+        variants = [v for v in model.price_variants or () if tuple(v.when.items()) == (when,)]
+        if variants:
+            yield tier, _dated((v.constraint, v.prices) for v in variants)
+
+
+def _dated(prices: Any) -> list[tuple[date, Any]]:
+    """Prices by start date. A night tariff is left out: daily usage cannot tell the hour."""
+    found = []
+    for constraint, price in prices:
+        if constraint is None:
+            found.append((FIRST_DAY, price))
+        elif hasattr(constraint, "start_date"):
+            found.append((constraint.start_date, price))
+    return sorted(found, key=lambda dated: dated[0])

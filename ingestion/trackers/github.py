@@ -1,0 +1,237 @@
+"""GitHub REST: pull requests, issues, deployments with their first success.
+
+Lists are walked newest first, once for all wanted days. Bodies are never decoded. People are known by their numeric
+id, because a login can be renamed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from ingestion.buckets import by_update_day
+from ingestion.catalog import BY_KEY, Dataset
+from ingestion.client import Call, Client
+from ingestion.errors import RequestRejected
+from ingestion.pages import ArrayPage, LinkPages, walk
+from ingestion.records import Batch, Reader, Refused, Reject, Text, accept
+from ingestion.source import SourceConfig
+from ingestion.windows import Window
+
+BASE_URL = "https://api.github.com"
+API_VERSION = "2022-11-28"
+ROWS_PER_PAGE = "100"
+
+
+def headers(config: SourceConfig) -> dict[str, str]:
+    """Authentication and version headers."""
+    return {
+        "Authorization": f"Bearer {config.secret('TOKEN')}",
+        "Accept": "application/vnd.github+json",
+        "X-GitHub-Api-Version": API_VERSION,
+    }
+
+
+def repositories(config: SourceConfig) -> list[str]:
+    """`owner/name` of the repositories to read, from the option `repos` (comma separated)."""
+    names = [name.strip() for name in config.option("repos").split(",") if name.strip()]
+    bad = [name for name in names if name.count("/") != 1]
+    if bad or not names:
+        raise RequestRejected(
+            tried="github: read the list of repositories",
+            found=f"{len(bad)} names that are not owner/name" if bad else "no repository",
+            to_do="set AISL_GITHUB_REPOS to names such as acme/search, separated by commas",
+        )
+    return names
+
+
+class Account(msgspec.Struct):
+    """A person or bot."""
+
+    id: int
+    login: Text
+    type: Text | None = None
+
+
+class Label(msgspec.Struct):
+    """A label."""
+
+    name: Text
+
+
+class Branch(msgspec.Struct):
+    """One side of a pull request; the branch name outlives the branch."""
+
+    ref: Text
+    sha: Text | None = None
+
+
+class Pull(msgspec.Struct):
+    """A pull request as the list shows it."""
+
+    id: int
+    number: int
+    state: Text
+    created_at: datetime
+    updated_at: datetime
+    head: Branch
+    base: Branch
+    title: Text | None = None
+    user: Account | None = None
+    labels: list[Label] = []
+    draft: bool | None = None
+    merge_commit_sha: Text | None = None
+    closed_at: datetime | None = None
+    merged_at: datetime | None = None
+
+
+class Issue(msgspec.Struct):
+    """An issue, or a pull request seen as an issue."""
+
+    id: int
+    number: int
+    state: Text
+    created_at: datetime
+    updated_at: datetime
+    title: Text | None = None
+    state_reason: Text | None = None
+    user: Account | None = None
+    assignee: Account | None = None
+    labels: list[Label | str] = []
+    closed_at: datetime | None = None
+    pull_request: msgspec.Raw = msgspec.Raw()
+
+
+class Deployment(msgspec.Struct):
+    """A deployment; whether it succeeded is in its statuses."""
+
+    id: int
+    created_at: datetime
+    updated_at: datetime
+    sha: Text | None = None
+    ref: Text | None = None
+    task: Text | None = None
+    environment: Text | None = None
+    production_environment: bool | None = None
+    creator: Account | None = None
+
+
+class Status(msgspec.Struct):
+    """One status of a deployment."""
+
+    id: int
+    state: Text
+    created_at: datetime
+
+
+PULLS = BY_KEY["github__pulls"]
+ISSUES = BY_KEY["github__issues"]
+DEPLOYMENTS = BY_KEY["github__deployments"]
+
+
+def fetch_pulls(client: Client, config: SourceConfig, windows: Sequence[Window]) -> Iterator[tuple[Window, Batch]]:
+    """Pull requests by the day of their last update."""
+    asked = (("state", "all"), ("sort", "updated"), ("direction", "desc"))
+    yield from _fetch(client, config, windows, PULLS, "pulls", asked, Pull, lambda p: p.updated_at, _pull_row)
+
+
+def fetch_issues(client: Client, config: SourceConfig, windows: Sequence[Window]) -> Iterator[tuple[Window, Batch]]:
+    """Issues by the day of their last update; rows that are pull requests are left out."""
+    since = f"{windows[0].start:%Y-%m-%dT%H:%M:%SZ}"
+    asked = (("state", "all"), ("sort", "updated"), ("direction", "desc"), ("since", since))
+    yield from _fetch(client, config, windows, ISSUES, "issues", asked, Issue, lambda i: i.updated_at, _issue_row)
+
+
+def fetch_deployments(
+    client: Client, config: SourceConfig, windows: Sequence[Window]
+) -> Iterator[tuple[Window, Batch]]:
+    """Deployments by the day they were created, each with one call for its statuses."""
+    statuses = Reader(Status)
+
+    def row(repo: str, d: Deployment) -> tuple[Any, ...]:
+        context = f"{DEPLOYMENTS.key} {repo} statuses of {d.id}"
+        call = Call(f"/repos/{repo}/deployments/{d.id}/statuses", (("per_page", ROWS_PER_PAGE),))
+        known: list[Status] = []
+        for page in walk(client, call, LinkPages(), ArrayPage, context):
+            good, bad = statuses.read(page.array, context)
+            if bad:
+                raise Refused(bad[0].reason, f"statuses.{bad[0].field}", bad[0].detail)
+            known += [status for _, status in good]
+        return _deployment_row(repo, d, known)
+
+    yield from _fetch(client, config, windows, DEPLOYMENTS, "deployments", (), Deployment, lambda d: d.created_at, row)
+
+
+def _fetch(
+    client: Client,
+    config: SourceConfig,
+    windows: Sequence[Window],
+    dataset: Dataset,
+    path: str,
+    params: tuple[tuple[str, str], ...],
+    record_type: type[Any],
+    moment: Callable[[Any], datetime],
+    row: Callable[[str, Any], tuple[Any, ...] | None],
+) -> Iterator[tuple[Window, Batch]]:
+    """Walks each repository's list until it is older than the first wanted day."""
+    reader = Reader(record_type)
+    first, after = windows[0].start, windows[-1].end
+    dated: list[tuple[datetime, tuple[Any, ...]]] = []
+    rejects: list[Reject] = []
+    pages = ordinal = 0
+    for repo in repositories(config):
+        context = f"{dataset.key} {repo} {windows[0].key}..{windows[-1].key}"
+        call = Call(f"/repos/{repo}/{path}", (*params, ("per_page", ROWS_PER_PAGE)))
+        for page in walk(client, call, LinkPages(), ArrayPage, context):
+            pages += 1
+            good, bad = reader.read(page.array, context, ordinal)
+            ordinal += len(good) + len(bad)
+            rejects += bad
+            wanted = [(i, record) for i, record in good if first <= moment(record) < after]
+            for found, values in accept(wanted, lambda r, repo=repo: (moment(r), row(repo, r)), rejects):
+                if values is not None:
+                    dated.append((found, values))
+            if good and all(moment(record) < first for _, record in good):
+                break
+    yield from by_update_day(dataset, windows, dated, rejects, pages)
+
+
+def _pull_row(repo: str, p: Pull) -> tuple[Any, ...]:
+    return (
+        repo, str(p.id), p.number, p.state, p.title, p.head.ref, p.head.sha, p.base.ref, p.merge_commit_sha,
+        *_who(p.user), p.user.type if p.user else None, _labels(p.labels), p.draft, p.created_at, p.updated_at,
+        p.closed_at, p.merged_at,
+    )  # fmt: skip
+
+
+def _issue_row(repo: str, i: Issue) -> tuple[Any, ...] | None:
+    if bytes(i.pull_request) not in (b"", b"null"):
+        return None
+    return (
+        repo, str(i.id), i.number, i.state, i.state_reason, i.title, *_who(i.user), *_who(i.assignee),
+        _labels(i.labels), i.created_at, i.updated_at, i.closed_at,
+    )  # fmt: skip
+
+
+def _deployment_row(repo: str, d: Deployment, statuses: Sequence[Status]) -> tuple[Any, ...]:
+    latest = max(statuses, key=lambda s: (s.created_at, s.id), default=None)
+    succeeded = min((s.created_at for s in statuses if s.state == "success"), default=None)
+    is_production = d.production_environment
+    if is_production is None and d.environment is not None:
+        is_production = d.environment.lower() in ("production", "prod")
+    return (
+        repo, str(d.id), d.sha, d.ref, d.task, d.environment, *_who(d.creator), latest.state if latest else None,
+        is_production, d.created_at, d.updated_at, succeeded,
+    )  # fmt: skip
+
+
+def _who(account: Account | None) -> tuple[str | None, str | None]:
+    return (str(account.id), account.login) if account else (None, None)
+
+
+def _labels(labels: Sequence[Label | str]) -> str:
+    names = sorted(label if isinstance(label, str) else label.name for label in labels)
+    return msgspec.json.encode(names).decode()

@@ -1,0 +1,74 @@
+"""Two jobs a day, in UTC: billing months first, then every other dataset and everything built from them."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import dagster as dg
+
+from ingestion.catalog import DATASETS
+from orchestration.assets.raw import DUE, raw_key
+from orchestration.settings import Settings
+
+RANGE_START = "dagster/asset_partition_range_start"
+RANGE_END = "dagster/asset_partition_range_end"
+BILLING_MONTHS, DAILY = "billing_months", "daily"
+
+_MONTHLY = [raw_key(d) for d in DATASETS if d.window == "month"]
+_RESTATED_DAYS = max(d.restatement_days for d in DATASETS if d.window in ("day", "updated"))
+
+
+def jobs() -> list[dg.UnresolvedAssetJobDefinition]:
+    """The two jobs. Days and months cannot share a run, so the monthly datasets have their own."""
+    monthly = dg.AssetSelection.assets(*_MONTHLY)
+    return [
+        dg.define_asset_job(
+            BILLING_MONTHS,
+            selection=monthly,
+            description="Billing exports of the open month and the restated ones.",
+        ),
+        dg.define_asset_job(
+            DAILY,
+            selection=dg.AssetSelection.all() - monthly,
+            description="All other raw datasets, then warehouse, gates, forecasts and the published snapshot.",
+        ),
+    ]
+
+
+def daily_tags(settings: Settings, first: date | None = None, today: date | None = None) -> dict[str, str]:
+    """Tags of one daily run: the charge days it stands for and that it asks whatever is due.
+
+    `first` defaults to the start of the longest restatement window.
+    """
+    last = (today or settings.as_of.date()) - timedelta(days=1)
+    restated = last - timedelta(days=_RESTATED_DAYS - 1)
+    return {
+        RANGE_START: max(first or restated, settings.start_date).isoformat(),
+        RANGE_END: max(last, settings.start_date).isoformat(),
+        DUE: "true",
+    }
+
+
+def monthly_tags(settings: Settings, first: date | None = None, today: date | None = None) -> dict[str, str]:
+    """Tags of one run of the billing months; `first` defaults to the month before the open one."""
+    month = (today or settings.as_of.date()).replace(day=1)
+    before = (month - timedelta(days=1)).replace(day=1)
+    start = max((first or before).replace(day=1), settings.start_date.replace(day=1))
+    return {RANGE_START: start.isoformat(), RANGE_END: month.isoformat(), DUE: "true"}
+
+
+def schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
+    """05:00 billing months, 05:30 the day; one run at a time, so the second waits for the first."""
+
+    def today(context: dg.ScheduleEvaluationContext) -> date:
+        return settings.as_of.date() if settings.is_clock_fixed else context.scheduled_execution_time.date()
+
+    @dg.schedule(job_name=BILLING_MONTHS, cron_schedule="0 5 * * *", execution_timezone="UTC", name="billing_months_0500")
+    def months(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        return dg.RunRequest(run_key=None, tags=monthly_tags(settings, today=today(context)))
+
+    @dg.schedule(job_name=DAILY, cron_schedule="30 5 * * *", execution_timezone="UTC", name="daily_0530")
+    def day(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        return dg.RunRequest(run_key=None, tags=daily_tags(settings, today=today(context)))
+
+    return [months, day]

@@ -1,0 +1,60 @@
+"""The whole system on one screen: sources → raw → FOCUS → ledger → marts → forecasts → decisions, gates between."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from orchestration import automation, dbt_build
+from orchestration.assets.decisions import frozen_periods_asset, published_assets
+from orchestration.assets.forecasts import forecast_assets
+from orchestration.assets.raw import raw_assets
+from orchestration.assets.warehouse import BUILT, built_deliveries_asset, prepared_asset, stage_assets
+from orchestration.gates import focus, forecasts, ledger, marts, raw
+from orchestration.gates.suites import gate_checks
+from orchestration.resources import resources_of
+from orchestration.settings import Settings, load_settings
+
+GATES = (raw.GATE, focus.GATE, ledger.GATE, marts.GATE, forecasts.GATE)
+
+
+def build_definitions(
+    settings: Settings,
+    resources: Mapping[str, Any] | None = None,
+    loggers: Mapping[str, dg.LoggerDefinition] | None = None,
+) -> dg.Definitions:
+    """Everything of one home. Parses the dbt project when it changed; `resources` replaces those of the settings."""
+    parsed = dbt_build.manifest(settings)
+    landed = raw_assets(settings)
+    stages = {stage: stage_assets(parsed, stage) for stage in dbt_build.STAGES}
+    doors = [gate.asset for gate in GATES]
+    return dg.Definitions(
+        assets=[
+            *landed,
+            prepared_asset([key for asset in landed for key in asset.keys], parsed),
+            stages["focus"],
+            stages["ledger"],
+            built_deliveries_asset([*stages["ledger"].keys, focus.FOCUS]),
+            stages["marts"],
+            forecast_assets([marts.DAILY_SPEND]),
+            stages["decisions"],
+            frozen_periods_asset([*doors, BUILT]),
+            published_assets(parsed, doors),
+        ],
+        asset_checks=[gate_checks(gate) for gate in GATES],
+        jobs=automation.jobs(),
+        schedules=automation.schedules(settings),
+        resources=dict(resources or resources_of(settings)),
+        executor=dg.in_process_executor,
+        loggers=dict(loggers) if loggers else None,
+    )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """The code location; reads the environment only when Dagster loads it."""
+    return build_definitions(load_settings())
+
+

@@ -1,0 +1,90 @@
+"""The door after FOCUS: billed money agrees with list price times usage, and nothing doubled or lost on the way."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from orchestration.gates.suites import Expectation, Gate
+
+FOCUS = dg.AssetKey(["focus", "focus_cost_and_usage"])
+
+# Billed over list price times usage. Committed discounts reach a third off; a missing or doubled page, cents read as
+# dollars and cached tokens counted twice leave the band on the days they touch.
+BAND = (0.60, 1.10)
+# Days with less than this at list price are rounding, in the billing currency.
+MATERIAL_AMOUNT = 1
+
+_RATIOS = f"""
+select x_SourceId as source, x_Account as account, charge_date, sum(BilledCost) as billed, sum(ListCost) as list_cost,
+       (sum(BilledCost) / sum(ListCost))::double as ratio
+from focus.focus_cost_and_usage
+where x_SpendSource = 'direct_model_api' and ChargeCategory = 'Usage' and x_TokenMeter is not null
+group by all
+having sum(ListCost) > {MATERIAL_AMOUNT}
+"""
+
+_OUTSIDE = f"""
+select source, account, charge_date, round(ratio, 4) as billed_over_list, billed, list_cost
+from ({_RATIOS}) where ratio not between {BAND[0]} and {BAND[1]}
+order by charge_date desc
+"""
+
+_DOUBLED = """
+select x_charge_id, count(*) as copies from focus.focus_cost_and_usage group by 1 having count(*) > 1
+"""
+
+_SILENT = """
+select m.source, m.account, d.charge_date, sum(m."rows") as rows_delivered
+from raw.manifest as m, unnest(m.days) as d(charge_date)
+semi join raw.scope as s on s.source = m.source and s.account = m.account and s.charge_date = d.charge_date
+where m.is_current and m.control_total is not null and m.control_total::decimal(38, 14) <> 0
+  and m.dataset in ('cost_report', 'costs')
+group by all
+"""
+
+_LOST_DAYS = f"""
+select silent.* from ({_SILENT}) as silent
+anti join focus.focus_cost_and_usage as f
+    on f.x_SourceId = silent.source and f.x_Account = silent.account and f.charge_date = silent.charge_date
+order by all
+"""
+
+GATE = Gate(
+    name="focus",
+    asset=FOCUS,
+    profile=f"""
+    select (select count(*) from focus.focus_cost_and_usage) as charges,
+           (select count(*) from ({_DOUBLED})) as doubled_charges,
+           (select count(*) from ({_OUTSIDE})) as source_days_outside_band,
+           (select count(*) from ({_LOST_DAYS})) as billed_days_without_charges
+    """,
+    expectations=(
+        Expectation(
+            "charges",
+            "FOCUS holds charges",
+            "Look at raw.manifest: did any billing dataset deliver rows?",
+            minimum=1,
+        ),
+        Expectation(
+            "doubled_charges",
+            "Every charge is there once",
+            "Compare the deliveries of the charges named; a page was read twice or two files overlap.",
+            maximum=0,
+            evidence=_DOUBLED,
+        ),
+        Expectation(
+            "source_days_outside_band",
+            "Billed cost agrees with list price times usage on every source-day",
+            "Materialise the days named again: a page may be missing or doubled, or a unit was misread.",
+            maximum=0,
+            evidence=_OUTSIDE,
+        ),
+        Expectation(
+            "billed_days_without_charges",
+            "Every billed day reached FOCUS",
+            "Read raw.rejects and the staging model of the source.",
+            maximum=0,
+            evidence=_LOST_DAYS,
+        ),
+    ),
+)

@@ -1,0 +1,306 @@
+"""The published snapshot: built aside, compared with the warehouse, then switched by one rename.
+
+A snapshot is a folder with a DuckDB file, the same relations as Parquet, the review pack and `snapshot.json`.
+Months whose content did not change are taken over from the snapshot before, so a day's cost does not grow with history.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from orchestration.settings import Settings
+
+BUILDING = ".building-"
+CURRENT = "current"
+PARTITION_COLUMN = "charge_date"
+WHOLE = "all"
+# Deleted rows leave holes in the DuckDB file; past this growth it is written afresh.
+_GROWTH_BEFORE_REWRITE = 2.0
+
+Digests = dict[str, dict[str, tuple[int, str]]]
+
+
+class SnapshotDiffers(RuntimeError):
+    """The snapshot built aside is not equal to the warehouse; `published/current` was left alone."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A published snapshot. `rows` by published name; `copied` and `taken_over` count relation-months."""
+
+    path: Path
+    run_id: str
+    rows: Mapping[str, int]
+    copied: int
+    taken_over: int
+
+
+def publish(
+    settings: Settings,
+    names: Mapping[str, str],
+    *,
+    run_id: str,
+    describe: Mapping[str, tuple[str, Mapping[str, str]]],
+    facts: Mapping[str, Any],
+    add_files: Callable[[duckdb.DuckDBPyConnection, Path], None],
+) -> Snapshot:
+    """Publish the warehouse's relations under their published names and switch `published/current` to them.
+
+    `names`: published `schema.name` → warehouse `schema.name`. `describe`: published name → description and column
+    descriptions. `add_files` gets a read-only connection to the new snapshot and its folder (review pack).
+    Raises SnapshotDiffers; the folder built aside is then removed and the link stays.
+    """
+    root = settings.published_dir
+    root.mkdir(parents=True, exist_ok=True)
+    clean_unfinished(settings)
+    previous = current(settings)
+    target = root / f"{settings.as_of:%Y%m%dT%H%M%SZ}-{run_id[:8]}"
+    building = root / f"{BUILDING}{run_id[:8]}"
+    building.mkdir()
+    try:
+        counts = _build(settings, names, building, previous, describe, run_id, dict(facts), add_files)
+        if target.exists():
+            shutil.rmtree(target)
+        building.rename(target)
+    except BaseException:
+        shutil.rmtree(building, ignore_errors=True)
+        raise
+    switch(root, target)
+    prune(settings)
+    return Snapshot(target, run_id, *counts)
+
+
+def current(settings: Settings) -> Path | None:
+    """Folder of the current snapshot, or None when nothing was published yet."""
+    link = settings.published_dir / CURRENT
+    return link.resolve() if link.is_symlink() and (link / "snapshot.json").is_file() else None
+
+
+def switch(root: Path, target: Path) -> None:
+    """Point `current` at a snapshot; readers see the old one or the new one."""
+    aside = root / f".{CURRENT}-{os.getpid()}"
+    aside.unlink(missing_ok=True)
+    aside.symlink_to(target.name, target_is_directory=True)
+    aside.replace(root / CURRENT)
+
+
+def clean_unfinished(settings: Settings) -> list[str]:
+    """Remove what a killed run left aside; returns the names."""
+    found = sorted(p for p in settings.published_dir.glob(f"{BUILDING}*") if p.is_dir())
+    for path in found:
+        shutil.rmtree(path)
+    for link in settings.published_dir.glob(f".{CURRENT}-*"):
+        link.unlink()
+    return [p.name for p in found]
+
+
+def prune(settings: Settings, keep: int | None = None) -> list[str]:
+    """Remove all but the newest `keep` snapshots beside the current one; returns the names removed."""
+    root = settings.published_dir
+    now = current(settings)
+    old = [p for p in root.iterdir() if p.is_dir() and not p.is_symlink() and (p / "snapshot.json").is_file()]
+    old = sorted((p for p in old if p != now), key=lambda p: p.stat().st_mtime, reverse=True)
+    removed = old[settings.snapshots_to_keep if keep is None else keep :]
+    for path in removed:
+        shutil.rmtree(path)
+    return [p.name for p in removed]
+
+
+def _build(
+    settings: Settings,
+    names: Mapping[str, str],
+    building: Path,
+    previous: Path | None,
+    describe: Mapping[str, tuple[str, Mapping[str, str]]],
+    run_id: str,
+    facts: dict[str, Any],
+    add_files: Callable[[duckdb.DuckDBPyConnection, Path], None],
+) -> tuple[dict[str, int], int, int]:
+    path = building / "warehouse.duckdb"
+    before = _usable(previous)
+    if before is not None and previous is not None:
+        shutil.copyfile(previous / "warehouse.duckdb", path)
+    connection = duckdb.connect(
+        str(path),
+        config={
+            "memory_limit": settings.memory_limit,
+            "threads": settings.threads,
+            "temp_directory": str(settings.spill_dir),
+            "storage_compatibility_version": "v1.4.0",
+        },
+    )
+    try:
+        connection.execute("set TimeZone = 'UTC'")
+        connection.execute("set preserve_insertion_order = false")
+        connection.execute(f"attach '{str(settings.warehouse_path).replace(chr(39), chr(39) * 2)}' as wh (read_only)")
+        wanted = {name: digest(connection, f"wh.{relation}") for name, relation in names.items()}
+        columns = {name: _columns(connection, "wh", relation) for name, relation in names.items()}
+        known = _known(connection, before, names, columns)
+        copied = 0
+        for schema in sorted({n.split(".")[0] for n in names}):
+            connection.execute(f'create schema if not exists "{schema}"')
+        _drop_unnamed(connection, names)
+        for name, relation in names.items():
+            copied += _copy(connection, name, relation, wanted[name], known.get(name))
+            if name not in known:
+                _describe(connection, name, describe.get(name))
+        got = {name: digest(connection, name) for name in names}
+        differing = sorted(name for name in names if got[name] != wanted[name])
+        if differing:
+            raise SnapshotDiffers(f"snapshot of {run_id} differs from the warehouse in {', '.join(differing)}")
+        connection.execute("detach wh")
+        links = _write_parquet(connection, building, wanted, previous, known)
+        connection.execute("checkpoint")
+    finally:
+        connection.close()
+    reader = duckdb.connect(str(path), read_only=True)
+    try:
+        add_files(reader, building)
+    finally:
+        reader.close()
+    rows = {name: sum(count for count, _ in months.values()) for name, months in wanted.items()}
+    size = path.stat().st_size
+    record = {
+        **facts,
+        "run_id": run_id,
+        "as_of": settings.as_of.isoformat(),
+        "profile": settings.profile,
+        "duckdb": duckdb.__version__,
+        "bytes": size,
+        "bytes_when_rewritten": before["bytes_when_rewritten"] if before else size,
+        "relations": {
+            name: {"rows": rows[name], "columns": columns[name], "months": wanted[name]} for name in sorted(names)
+        },
+    }
+    (building / "snapshot.json").write_text(json.dumps(record, indent=1, default=str), encoding="utf-8")
+    return rows, copied, links
+
+
+def _usable(previous: Path | None) -> dict[str, Any] | None:
+    """The snapshot before, when its file can be carried on: same DuckDB, not full of holes."""
+    if previous is None:
+        return None
+    record: dict[str, Any] = json.loads((previous / "snapshot.json").read_text(encoding="utf-8"))
+    grown = record["bytes"] > _GROWTH_BEFORE_REWRITE * record["bytes_when_rewritten"]
+    return None if record["duckdb"] != duckdb.__version__ or grown else record
+
+
+def digest(connection: duckdb.DuckDBPyConnection, relation: str) -> dict[str, tuple[int, str]]:
+    """Month → (rows, hash over the set of rows); relations without a charge date have one entry, `all`."""
+    catalog, _, rest = relation.partition(".") if relation.count(".") == 2 else ("", "", relation)
+    columns = _columns(connection, catalog, rest)
+    month = f"coalesce(strftime({PARTITION_COLUMN}, '%Y-%m'), 'none')" if PARTITION_COLUMN in columns else f"'{WHOLE}'"
+    rows = connection.execute(
+        f"select {month}, count(*), sum(hash(t)::hugeint) from {relation} as t group by 1 order by 1"
+    ).fetchall()
+    return {m: (int(count), str(total)) for m, count, total in rows}
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, catalog: str, relation: str) -> dict[str, str]:
+    schema, _, name = relation.partition(".")
+    rows = connection.execute(
+        "select column_name, data_type from duckdb_columns() where schema_name = ? and table_name = ?"
+        " and database_name = case when ? = '' then current_database() else ? end order by column_index",
+        [schema, name, catalog, catalog],
+    ).fetchall()
+    return dict(rows)
+
+
+def _known(
+    connection: duckdb.DuckDBPyConnection,
+    before: dict[str, Any] | None,
+    names: Mapping[str, str],
+    columns: Mapping[str, dict[str, str]],
+) -> Digests:
+    """Digests of the relations in the file carried on whose columns are still the same."""
+    if before is None:
+        return {}
+    return {
+        name: {m: (int(c), h) for m, (c, h) in facts["months"].items()}
+        for name, facts in before["relations"].items()
+        if name in names and list(facts["columns"].items()) == list(columns[name].items())
+    }
+
+
+def _drop_unnamed(connection: duckdb.DuckDBPyConnection, names: Mapping[str, str]) -> None:
+    there = connection.execute(
+        "select schema_name || '.' || table_name from duckdb_tables() where database_name = current_database()"
+    ).fetchall()
+    for (name,) in there:
+        if name not in names:
+            connection.execute(f"drop table {name}")
+
+
+def _copy(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    relation: str,
+    wanted: dict[str, tuple[int, str]],
+    known: dict[str, tuple[int, str]] | None,
+) -> int:
+    """Bring one relation to the warehouse's content; returns how many months were written."""
+    if known is None:
+        order = f" order by {PARTITION_COLUMN}" if set(wanted) - {WHOLE} else ""
+        connection.execute(f"create or replace table {name} as select * from wh.{relation}{order}")
+        return len(wanted)
+    changed = sorted(m for m in wanted.keys() | known.keys() if wanted.get(m) != known.get(m))
+    if not changed:
+        return 0
+    if WHOLE in changed:
+        connection.execute(f"delete from {name}")
+        connection.execute(f"insert into {name} select * from wh.{relation}")
+        return 1
+    where = f"coalesce(strftime({PARTITION_COLUMN}, '%Y-%m'), 'none') in (select unnest($months))"
+    connection.execute(f"delete from {name} where {where}", {"months": changed})
+    connection.execute(f"insert into {name} select * from wh.{relation} where {where}", {"months": changed})
+    return len(changed)
+
+
+def _describe(
+    connection: duckdb.DuckDBPyConnection, name: str, words: tuple[str, Mapping[str, str]] | None
+) -> None:
+    if words is None:
+        return
+    connection.execute(f"comment on table {name} is '{_quoted(words[0])}'")
+    present = _columns(connection, "", name)
+    for column, text in words[1].items():
+        if column in present and text:
+            connection.execute(f"comment on column {name}.\"{column}\" is '{_quoted(text)}'")
+
+
+def _write_parquet(
+    connection: duckdb.DuckDBPyConnection,
+    building: Path,
+    wanted: Digests,
+    previous: Path | None,
+    known: Digests,
+) -> int:
+    """One file per relation and month; unchanged ones are hard links to the snapshot before. Returns the links."""
+    links = 0
+    for name, months in wanted.items():
+        folder = building / "parquet" / name.replace(".", "/")
+        folder.mkdir(parents=True)
+        for month in months or {WHOLE: (0, "")}:
+            file = folder / f"{month}.parquet"
+            old = previous / file.relative_to(building) if previous else None
+            if old is not None and old.is_file() and known.get(name, {}).get(month) == months.get(month):
+                os.link(old, file)
+                links += 1
+                continue
+            where = "" if month == WHOLE else f" where coalesce(strftime({PARTITION_COLUMN}, '%Y-%m'), 'none') = '{month}'"
+            connection.execute(
+                f"copy (select * from {name}{where}) to '{_quoted(str(file))}' (format parquet, compression zstd)"
+            )
+    return links
+
+
+def _quoted(text: str) -> str:
+    return text.replace("'", "''")

@@ -1,0 +1,171 @@
+"""Measured error: coverage near nominal on stationary spend, metrics by hand, the choice between methods, refusals."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from forecasting.backtest import independent_windows
+from forecasting.config import ForecastConfig
+from forecasting.drivers import driver_pattern, driver_table, price_factor
+from forecasting.intervals import Pool, wilson
+from forecasting.run import forecast
+from forecasting.selection import METHODS, NAIVE_METHODS, _choose
+from forecasting.series import build_panel
+
+AS_OF = date(2026, 9, 20)
+
+
+@pytest.fixture(scope="module")
+def covered():
+    from tests.unit.forecasting.conftest import budget, hierarchy, stationary
+
+    frame = hierarchy(stationary(20, 330, seed=11), teams=4)
+    return forecast(frame, AS_OF, budget(), config=ForecastConfig(materiality=0.0), run_id="r")
+
+
+@pytest.mark.parametrize("horizon", ["h7", "h14", "month_end"])
+def test_coverage_is_near_nominal_on_stationary_spend(covered, horizon):
+    """20 independent series, at least 100 independent windows: four binomial deviations are 16 and 9 points."""
+    rows = covered.accuracy.filter(level="workflow", horizon=horizon, method="published")
+    assert rows.height == 20
+    assert rows["coverage80"].mean() == pytest.approx(0.80, abs=0.12)
+    assert rows["coverage95"].mean() == pytest.approx(0.95, abs=0.06)
+    around = rows.select(
+        ((pl.col("coverage80_lo") <= pl.col("coverage80")) & (pl.col("coverage80") <= pl.col("coverage80_hi"))).all()
+    )
+    assert around.item()
+
+
+def test_coverage_in_the_totals_is_the_share_of_backtest_windows_inside(covered):
+    row = covered.forecast_total.filter(series_key="workflow=w03", period_kind="h7").row(0, named=True)
+    windows = covered.backtest.filter(series_key="workflow=w03", horizon="h7", method="published", is_resolved=True)
+    recent = windows.filter(pl.col("as_of") > AS_OF - timedelta(days=180 + 7 - 1) - timedelta(days=1)).drop_nulls("lo80")
+    inside = recent.select(((pl.col("actual") >= pl.col("lo80")) & (pl.col("actual") <= pl.col("hi80"))).mean()).item()
+    assert row["coverage_state"] == "measured" and row["coverage80_180d"] == pytest.approx(inside)
+
+
+def test_accuracy_is_what_the_backtest_rows_say(covered):
+    rows = covered.backtest.filter(series_key="workflow=w01", horizon="h14", is_resolved=True)
+    for method in ("ens3", "driver", "seasonal_naive", "published"):
+        own, naive = rows.filter(method=method), rows.filter(method="seasonal_naive")
+        stated = covered.accuracy.filter(series_key="workflow=w01", horizon="h14", method=method).row(0, named=True)
+        assert stated["windows"] == own.height
+        assert stated["wape"] == pytest.approx(own["error"].abs().sum() / own["actual"].sum())
+        assert stated["bias"] == pytest.approx(own["error"].sum() / own["actual"].sum())
+        assert stated["relative_wape"] == pytest.approx(own["error"].abs().sum() / naive["error"].abs().sum())
+
+
+def test_mase_of_seasonal_naive_on_a_sawtooth(make):
+    """Weeks alternate between 1 and 3, so every daily error and every in-sample weekly change is 2: MASE is 1."""
+    weeks = np.repeat([1.0, 3.0] * 15, 7)
+    frame = make["rows"]("total", "total", "", weeks)
+    accuracy = forecast(frame, AS_OF, make["budget"](), run_id="r").accuracy
+    row = accuracy.filter(method="seasonal_naive", horizon="h7").row(0, named=True)
+    assert row["mase"] == pytest.approx(1.0, rel=0.02)
+
+
+def test_ens3_beats_the_naive_forecasts_on_stationary_spend(covered):
+    own = covered.accuracy.filter(level="workflow", horizon="h30", method="ens3")["relative_wape"]
+    assert np.exp(own.log().mean()) < 0.9
+
+
+def test_the_naive_forecast_is_published_when_it_wins(make):
+    """A random walk is best forecast by its last value; what is published says so by name."""
+    rng = np.random.default_rng(3)
+    walk = np.exp(np.cumsum(rng.normal(0, 0.15, 300)))
+    result = forecast(make["rows"]("workflow=a", "workflow", "a", 100 * walk), AS_OF, make["budget"](), run_id="r")
+    row = result.forecast_total.filter(series_key="workflow=a", period_kind="h30").row(0, named=True)
+    errors = dict(result.accuracy.filter(series_key="workflow=a", horizon="h30").select("method", "wape").iter_rows())
+    assert row["method"] in NAIVE_METHODS
+    assert errors[row["method"]] < errors["ens3"]
+
+
+@pytest.mark.parametrize(
+    ("direct", "driver", "naive", "windows", "chosen"),
+    [
+        (0.20, 0.20, 0.30, 6, "combined"),
+        (0.20, 0.23, 0.30, 6, "ens3"),
+        (0.23, 0.20, 0.30, 6, "driver"),
+        (0.20, 0.22, 0.30, 6, "combined"),
+        (0.20, 0.23, 0.30, 5, "combined"),
+        (0.20, 0.20, 0.10, 3, "ma7"),
+        (0.20, 0.20, 0.10, 2, None),
+        (0.20, None, 0.30, 6, "ens3"),
+        (None, None, None, 6, None),
+    ],
+)
+def test_choice_between_methods(direct, driver, naive, windows, chosen):
+    def cell(value):
+        return np.array([[np.nan if value is None else value]])
+
+    wape = {"ens3": cell(direct), "driver": cell(driver), "combined": cell(direct)}
+    wape |= {name: cell(naive if name == "ma7" else None if naive is None else 0.9) for name in NAIVE_METHODS}
+    index = int(_choose(wape, np.array([[float(windows)]]), np.array([[driver is not None]]), ForecastConfig())[0, 0])
+    assert (METHODS[index] if index >= 0 else None) == chosen
+
+
+def test_accuracy_is_refused_under_three_windows(make):
+    frame = make["rows"]("total", "total", "", make["stationary"](1, 95, seed=1)["w00"])
+    accuracy = forecast(frame, AS_OF, make["budget"](), run_id="r").accuracy.filter(method="ens3")
+    refused = accuracy.filter(horizon="h30").row(0, named=True)
+    assert refused["wape"] is None and refused["state"] == "insufficient data: 2 of 3 windows"
+    assert accuracy.filter(horizon="h7")["wape"].item() is not None
+
+
+def test_independent_windows_do_not_overlap():
+    assert independent_windows(np.array([0, 5, 10, 15]), np.array([7, 7, 7, 7])) == 2
+    assert independent_windows(np.array([0, 5, 10, 14]), np.array([7, 7, 7, 7])) == 2
+    assert independent_windows(np.array([0, 7, 14]), np.array([7, 7, 7])) == 3
+    assert independent_windows(np.array([], dtype=int), np.array([], dtype=int)) == 0
+
+
+def test_wilson_interval_of_nine_in_ten():
+    assert wilson(9, 10) == pytest.approx((0.5958, 0.9821), abs=1e-4)
+
+
+def test_pool_halves_the_weight_and_forgets_others_after_150_days():
+    config = ForecastConfig()
+    score = np.full((2, 400), np.nan)
+    score[0, 10:110] = 1.0
+    score[1, 300:340] = -1.0
+    pool = Pool.at(score, 399, 7, config)
+    assert pool.n_own.tolist() == [100, 40] and pool.n_others.tolist() == [40, 0]
+    assert pool.n_eff() == pytest.approx([100 / 7 + 0.5 * 40 / 7, 40 / 7])
+    own, other = pool.weights()
+    assert own * pool.n_own == pytest.approx([0.5, 1.0]) and other[0] * 40 == pytest.approx(0.5)
+    assert pool.quantiles(np.array([[0.5, 0.51], [0.5, 1.0]])).tolist() == [[-1.0, 1.0], [-1.0, -1.0]]
+
+
+def test_interval_adapts_after_misses(make):
+    """Spend that doubles again and again is missed on the high side: the next intervals are wider than unadapted ones."""
+    costs = make["stationary"](1, 300, seed=9)["w00"] * np.repeat(2.0 ** np.arange(10), 30)
+    frame = make["rows"]("total", "total", "", costs)
+    widths = []
+    for rate in (0.0, 0.02):
+        config = ForecastConfig(adaptive_rate=rate)
+        row = forecast(frame, AS_OF, make["budget"](), config=config, run_id="r").forecast_total.filter(period_kind="h7")
+        widths.append((row["hi80"] - row["lo80"]).item())
+    assert widths[1] > widths[0]
+
+
+def test_driver_ratio_starts_where_calls_are_known_and_widens_until_thirty(make):
+    """Calls logged for the last 10 days only: the ratio does not divide 28 days of cost by 10 days of calls."""
+    calls = [0.0] * 90 + [10.0] * 10
+    panel = build_panel(make["rows"]("workflow=a", "workflow", "a", [5.0] * 100, calls=calls), AS_OF)
+    assert driver_pattern(panel)[0, -1] == pytest.approx([5.0] * 7)
+    assert np.isnan(driver_pattern(panel)[0, 89]).all()
+    sparse = [1.0 if i % 2 else 0.0 for i in range(60)] + [0.0] * 20 + [1.0] * 20
+    cost = [4.0 * c for c in sparse]
+    table = driver_table(build_panel(make["rows"]("workflow=a", "workflow", "a", cost, calls=sparse), AS_OF))
+    assert table["context"].item() * table["rate"].item() == pytest.approx(4.0)
+
+
+def test_price_factor_reprices_the_mix():
+    mix = {"input_uncached": 2e6, "output": 1e6}
+    assert price_factor(mix, {"input_uncached": 3.0, "output": 15.0}, {"input_uncached": 3.0, "output": 7.5}) == pytest.approx(13.5 / 21)
+    with pytest.raises(ValueError, match="costs nothing"):
+        price_factor(mix, {"input_uncached": 0.0, "output": 0.0}, {"input_uncached": 1.0, "output": 1.0})
