@@ -157,7 +157,7 @@ def _intervals(
     nominal = np.asarray(NOMINAL_MISS)
     waiting = 0
     panel = tree.panel
-    groups = [np.asarray(rows) for level in dict.fromkeys(panel.levels) if (rows := tree.children(level))]
+    groups = [np.asarray(tree.children(level)) for level in dict.fromkeys(panel.levels) if tree.children(level)]
     for k, origin in enumerate(points):
         while waiting < k and points[waiting] + lengths[waiting] <= origin:
             a, lo, hi = actual[:, waiting, None], low[:, waiting], high[:, waiting]

@@ -20,8 +20,9 @@ class ForecastConfig:
     min_training: int = 70
     min_training_thin: int = 21
     min_windows: int = 3
-    min_windows_clear_winner: int = 6
+    min_windows_to_choose: int = 6
     clear_winner_margin: float = 0.10
+    wait_days: int = 7
     thin_active_days: int = 14
     materiality: float = 0.01
     materiality_days: int = 56

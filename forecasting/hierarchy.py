@@ -35,8 +35,10 @@ class Tree:
         return [i for i in self.panel.of_level(level) if self.member[i]]
 
 
-def _append(panel: Panel, level: str, key: str, scope: str, rows: tuple[Array, Array, Array, Array]) -> Panel:
-    cost, calls, tokens, observed = rows
+def _append(
+    panel: Panel, level: str, key: str, scope: str, measures: tuple[Array, Array, Array], observed: NDArray[np.bool_]
+) -> Panel:
+    cost, calls, tokens = measures
     joined = np.concatenate([panel.cost, cost[None]])
     return replace(
         panel,
@@ -65,10 +67,8 @@ def build_tree(panel: Panel, config: ForecastConfig) -> Tree:
         if bottom is None:
             raise SeriesError("no total and no level it could be the sum of")
         rows = panel.of_level(bottom)
-        sums = (
-            panel.cost[rows].sum(0), panel.calls[rows].sum(0), panel.tokens[rows].sum(0), panel.observed[rows].all(0)
-        )
-        panel = _append(panel, TOTAL, TOTAL, "", sums)
+        sums = (panel.cost[rows].sum(axis=0), panel.calls[rows].sum(axis=0), panel.tokens[rows].sum(axis=0))
+        panel = _append(panel, TOTAL, TOTAL, TOTAL, sums, np.asarray(panel.observed[rows].all(axis=0)))
         totals = panel.of_level(TOTAL)
     total = totals[0]
     grouped = np.zeros(len(panel.keys), dtype=bool)
@@ -92,9 +92,8 @@ def build_tree(panel: Panel, config: ForecastConfig) -> Tree:
                 rest,
                 np.maximum(panel.calls[total] - panel.calls[kept].sum(axis=0), 0.0),
                 np.maximum(panel.tokens[total] - panel.tokens[kept].sum(axis=0), 0.0),
-                known,
             )
-            panel = _append(panel, level, f"{level}:{OTHER}", OTHER, other)
+            panel = _append(panel, level, f"{level}:{OTHER}", OTHER, other, known)
             grouped = np.append(grouped, False)
     return Tree(panel=panel, member=~grouped, grouped=grouped, total=total, bottom=bottom)
 

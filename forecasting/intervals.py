@@ -18,14 +18,14 @@ from forecasting.series import Panel
 NOMINAL_MISS = (0.2, 0.05)
 
 
-def effective_windows(own: Array | float, others: Array | float, horizon: int) -> Array | float:
+def effective_windows(own: Array, others: Array, horizon: int) -> Array:
     """Non-overlapping windows behind a pool of overlapping daily ones: own / h + half of others / h."""
-    return own / horizon + 0.5 * others / horizon
+    return np.asarray(own / horizon + 0.5 * others / horizon)
 
 
-def upper_level(miss: Array | float, n_eff: Array | float) -> Array | float:
+def upper_level(miss: Array, n_eff: Array) -> Array:
     """Corrected upper quantile level `min(1, (1 - miss/2)(1 + 1/n_eff))`; the lower level is one minus it."""
-    return np.minimum(1.0, (1 - np.asarray(miss) / 2) * (1 + 1 / np.asarray(n_eff)))
+    return np.minimum(1.0, (1 - miss / 2) * (1 + 1 / n_eff))
 
 
 def weighted_quantile(values: Array, weights: Array, level: float) -> float:
@@ -165,12 +165,10 @@ class Sample:
 
     def interval(self, forecast: float, c: float, miss: float) -> tuple[float, float]:
         """Ends of the interval with the given miscoverage; both ends are widened to hold the forecast itself."""
-        level = float(upper_level(miss, self.n_eff))
-        ends = [
-            float(to_total(np.float64(forecast), np.float64(c), np.float64(weighted_quantile(self.scores, self.weights, q))))
-            for q in (1 - level, level)
-        ]
-        return min(ends[0], forecast), max(ends[1], forecast)
+        level = float(upper_level(np.asarray(miss), np.asarray(self.n_eff)))
+        score = np.asarray([weighted_quantile(self.scores, self.weights, q) for q in (1 - level, level)])
+        low, high = to_total(np.asarray(forecast), np.asarray(c), score).tolist()
+        return min(low, forecast), max(high, forecast)
 
     def exceeds(self, forecast: float, c: float, threshold: float) -> float:
         """P(total > threshold), shrunk as `(P n_eff + 0.5) / (n_eff + 1)`."""
@@ -184,7 +182,7 @@ def sample(score: Array, series: int, others: list[int], horizon: int, config: F
     own = score[series][np.isfinite(score[series])]
     pool = score[others, max(days - config.pool_days, 0) :] if others else np.empty((0, 0))
     other = pool[np.isfinite(pool)]
-    n_eff = float(effective_windows(float(len(own)), float(len(other)), horizon))
+    n_eff = float(effective_windows(np.asarray(len(own)), np.asarray(len(other)), horizon))
     if n_eff < config.min_effective_windows:
         return None
     own_share = 1.0 if len(other) == 0 else (0.0 if len(own) == 0 else config.own_weight)

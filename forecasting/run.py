@@ -132,7 +132,7 @@ def _daily(run: _Run, days: int) -> pl.DataFrame:
             method=pl.lit(run.method(s)),
             state=pl.lit(run.quality(s)),
         )
-        for s in np.flatnonzero(run.tree.member)
+        for s in np.flatnonzero(run.tree.member).tolist()
     ]
     return pl.concat(parts).sort("series_key", "level", "target_date")
 
@@ -248,14 +248,14 @@ def forecast(
     """Forecast every series from what is known on `as_of` and pace the budgets whose period holds `as_of`.
 
     `series`: rows of `SERIES_COLUMNS`, one per series and complete day, zero days included; days after `as_of` are
-    ignored. The data cutoff is the last day up to `as_of` that has a row with cost: `as_of` may be the day after it, and
-    late data moves the cutoff, not the month that is forecast. Child points add to the total on every day and in every
+    ignored. The data cutoff is the last complete day up to `as_of` (`last_complete_day`): `as_of` may be the day after it,
+    and late data moves the cutoff, not the month that is forecast. Child points add to the total on every day and in every
     total; intervals come from each series' own scores, before reconciliation, and are not expected to add.
     Same rows (in any order) and config give equal frames. Raises SeriesError or ValueError naming the series or budget.
     """
     config = config or ForecastConfig()
     chosen = validate_budgets(budgets)
-    panel = build_panel(series, as_of)
+    panel = build_panel(series, as_of, config.wait_days)
     if panel is None:
         return ForecastResult()
     tree = build_tree(panel, config)
@@ -270,7 +270,7 @@ def forecast(
     paths = _reconciled_paths(tree, found, windows, longest, f"h{max(config.horizons)}")
     run = _Run(tree, found, book, windows, paths, config, as_of)
     audit = {"run_id": run_id, "data_cutoff": cutoff, "config_hash": config.hash()}
-    totals = [_total_row(run, int(s), kind) for s in np.flatnonzero(tree.member) for kind in kinds]
+    totals = [_total_row(run, s, kind) for s in np.flatnonzero(tree.member).tolist() for kind in kinds]
     pacing = [_pacing_row(run, series, budget) for budget in active.iter_rows(named=True)]
 
     def shaped(name: str, frame: pl.DataFrame) -> pl.DataFrame:

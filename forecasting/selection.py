@@ -68,12 +68,14 @@ def _combine(direct: Array, driver: Array, wape_direct: Array, wape_driver: Arra
 
 
 def _choose(wape: dict[str, Array], windows: Array, has_driver: np.ndarray, config: ForecastConfig) -> Index:
-    """Index into METHODS at each day for one horizon, -1 below the least number of windows."""
+    """Index into METHODS at each day for one horizon, -1 below the number of windows a choice needs.
+
+    Direct and driver are combined unless one is clearly better; a naive forecast that beats the result replaces it.
+    """
     direct, driver = wape["ens3"], wape["driver"]
-    sure = windows >= config.min_windows_clear_winner
     margin = 1 - config.clear_winner_margin
     own = np.select(
-        [~has_driver, sure & (direct < margin * driver), sure & (driver < margin * direct)],
+        [~has_driver, direct < margin * driver, driver < margin * direct],
         [0, 0, 1],
         default=2,
     )
@@ -81,13 +83,13 @@ def _choose(wape: dict[str, Array], windows: Array, has_driver: np.ndarray, conf
     naive = np.stack([np.nan_to_num(wape[name], nan=np.inf) for name in NAIVE_METHODS])
     best = naive.argmin(axis=0)
     chosen = np.where(naive.min(axis=0) < own_wape, best + len(OWN_METHODS), own)
-    return np.where((windows >= config.min_windows) & np.isfinite(own_wape), chosen, -1)
+    return np.where((windows >= config.min_windows_to_choose) & np.isfinite(own_wape), chosen, -1)
 
 
 def candidates(tree: Tree, config: ForecastConfig) -> Candidates:
     """All forecasts of all series at all as-of days, and the published one.
 
-    The horizon that decides is the longest with enough windows. The total is published bottom-up.
+    The horizon that decides is the longest with enough windows; ENS3 until one has. The total is published bottom-up.
     """
     panel = tree.panel
     day_of_month = np.asarray([day.day for day in panel.calendar])

@@ -113,15 +113,30 @@ def fill_gaps(values: Array, observed: NDArray[np.bool_]) -> Array:
     return filled
 
 
-def build_panel(series: pl.DataFrame, as_of: date) -> Panel | None:
-    """Panel of everything known on `as_of`; None without rows. The calendar ends on the last day anybody has cost for.
+def last_complete_day(series: pl.DataFrame, last: date, wait_days: int) -> date:
+    """The newest day up to `last` that `is_closed` calls complete, or `last` when that is more than `wait_days` older.
 
-    Raises SeriesError as `validate` does.
+    So a source that is a few days late moves the cutoff back, and one that has stopped does not stop the forecast.
+    Without the column every day with a row is complete.
+    """
+    if "is_closed" not in series.columns:
+        return last
+    closed = series.filter(pl.col("is_closed") & (pl.col("charge_date") <= last))["charge_date"].max()
+    return closed if isinstance(closed, date) and (last - closed).days <= wait_days else last
+
+
+def build_panel(series: pl.DataFrame, as_of: date, wait_days: int = 0) -> Panel | None:
+    """Panel of everything known on `as_of`; None without rows. The calendar ends on the last complete day.
+
+    `wait_days` as in `last_complete_day`. Raises SeriesError as `validate` does.
     """
     rows = validate(series, as_of)
     known = rows.filter(pl.col("cost").is_not_null())
     if known.is_empty():
         return None
+    latest = known["charge_date"].max()
+    assert isinstance(latest, date)
+    known = known.filter(pl.col("charge_date") <= last_complete_day(series, latest, wait_days))
     bounds = known.select(pl.col("charge_date").min().alias("first"), pl.col("charge_date").max().alias("last")).row(0)
     first_day, cutoff = bounds
     identity = known.select("level", "series_key", "scope").unique().sort("level", "series_key")

@@ -199,7 +199,7 @@ class Client:
         """Seconds the vendor asks to wait: Retry-After as seconds or date, else the reset time of a used-up limit."""
         asked = headers.get("retry-after")
         if asked is not None:
-            if asked.strip().isdigit():
+            if re.fullmatch(r"\s*\d{1,9}(\.\d{1,6})?\s*", asked):
                 return float(asked)
             try:
                 moment = email.utils.parsedate_to_datetime(asked)
@@ -214,7 +214,7 @@ class Client:
     def _wait(self, state: tenacity.RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
         if isinstance(error, _Passing) and error.wait is not None:
-            return error.wait + self.jitter(0.0, 0.25)
+            return error.wait + self.jitter(0.0, min(0.25, error.wait))
         return self.jitter(0.0, min(LONGEST_WAIT, FIRST_WAIT * 2**state.attempt_number))
 
     def _pause(self, seconds: float) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import date
+from decimal import Decimal
 from importlib.metadata import version
 from typing import Any
 
@@ -77,3 +78,38 @@ def _dated(prices: Any) -> list[tuple[date, Any]]:
         elif hasattr(constraint, "start_date"):
             found.append((constraint.start_date, price))
     return sorted(found, key=lambda dated: dated[0])
+
+
+def _intervals(dated: list[tuple[date, Any]]) -> Iterator[tuple[str, int, Decimal, date, date | None]]:
+    """(meter, context step, price, effective_from, effective_to) without overlaps; equal neighbours are one row."""
+    starts = [FIRST_DAY, *(start for start, _ in dated[1:])]
+    ends = [*starts[1:], None]
+    open_rows: dict[tuple[str, int], tuple[Decimal, date, date | None]] = {}
+    done: list[tuple[str, int, Decimal, date, date | None]] = []
+    for (_, prices), start, end in zip(dated, starts, ends, strict=True):
+        if start == end:
+            continue
+        for slot, price in _steps(prices):
+            before = open_rows.get(slot)
+            if before is not None and before[0] == price and before[2] == start:
+                open_rows[slot] = (price, before[1], end)
+                continue
+            if before is not None:
+                done.append((*slot, *before))
+            open_rows[slot] = (price, start, end)
+    done += [(*slot, *row) for slot, row in open_rows.items()]
+    yield from done
+
+
+def _steps(prices: Any) -> Iterator[tuple[tuple[str, int], Decimal]]:
+    """((meter, context_from_tokens), USD per 1,000,000) of one model price. Searches are priced per 1,000 there."""
+    for name, meter in _METERS.items():
+        price = getattr(prices, name)
+        if price is None:
+            continue
+        yield (meter, 0), getattr(price, "base", price)
+        for tier in getattr(price, "tiers", ()):
+            yield (meter, tier.start), tier.price
+    searches = getattr(prices, _SEARCHES)
+    if searches is not None:
+        yield ("web_search", 0), getattr(searches, "base", searches) * 1000

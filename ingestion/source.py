@@ -13,8 +13,8 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     "jira": ("BASE_URL",),
     "github": ("REPOS",),
     "aws": ("BUCKET",),
-    "files": ("PATH",),
-    "invoices": ("PATH",),
+    "files": ("LOCATION",),
+    "invoices": ("LOCATION",),
 }
 
 
@@ -23,7 +23,7 @@ class SourceConfig:
     """One account of a source: where it is, how to get in, what to ask for.
 
     `account` is the alias that names its files and rows. `secrets` are keyed by the suffix of their variable
-    (`ADMIN_KEY`), `options` by lower-case names (`bucket`, `prefix`, `repos`, `path`, ...).
+    (`ADMIN_KEY`), `options` by lower-case names (`bucket`, `prefix`, `repos`, `location`, ...).
     """
 
     source: str

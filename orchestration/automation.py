@@ -1,13 +1,13 @@
 """Two jobs a day, in UTC: billing months first, then every other dataset and everything built from them."""
 
-from __future__ import annotations
-
 from datetime import date, timedelta
+from typing import Any
 
 import dagster as dg
 
 from ingestion.catalog import DATASETS
 from orchestration.assets.raw import DUE, raw_key
+from orchestration.assets.warehouse import FULL_REBUILD
 from orchestration.settings import Settings
 
 RANGE_START = "dagster/asset_partition_range_start"
@@ -18,7 +18,7 @@ _MONTHLY = [raw_key(d) for d in DATASETS if d.window == "month"]
 _RESTATED_DAYS = max(d.restatement_days for d in DATASETS if d.window in ("day", "updated"))
 
 
-def jobs() -> list[dg.UnresolvedAssetJobDefinition]:
+def jobs() -> list[Any]:
     """The two jobs. Days and months cannot share a run, so the monthly datasets have their own."""
     monthly = dg.AssetSelection.assets(*_MONTHLY)
     return [
@@ -35,25 +35,26 @@ def jobs() -> list[dg.UnresolvedAssetJobDefinition]:
     ]
 
 
-def daily_tags(settings: Settings, first: date | None = None, today: date | None = None) -> dict[str, str]:
-    """Tags of one daily run: the charge days it stands for and that it asks whatever is due.
+def daily_tags(settings: Settings, today: date | None = None) -> dict[str, str]:
+    """Tags of one daily run: it stands for the longest restatement window and asks whatever is due.
 
-    `first` defaults to the start of the longest restatement window.
+    Never completed days since the start date are due too. They are not named as partitions of the run: Dagster writes
+    one event per asset and partition, 25 ms each, which would be minutes for a first year.
     """
     last = (today or settings.as_of.date()) - timedelta(days=1)
     restated = last - timedelta(days=_RESTATED_DAYS - 1)
     return {
-        RANGE_START: max(first or restated, settings.start_date).isoformat(),
+        RANGE_START: max(restated, settings.start_date).isoformat(),
         RANGE_END: max(last, settings.start_date).isoformat(),
         DUE: "true",
     }
 
 
-def monthly_tags(settings: Settings, first: date | None = None, today: date | None = None) -> dict[str, str]:
-    """Tags of one run of the billing months; `first` defaults to the month before the open one."""
+def monthly_tags(settings: Settings, today: date | None = None) -> dict[str, str]:
+    """Tags of one run of the billing months: the open month and the one before; older gaps are due too."""
     month = (today or settings.as_of.date()).replace(day=1)
     before = (month - timedelta(days=1)).replace(day=1)
-    start = max((first or before).replace(day=1), settings.start_date.replace(day=1))
+    start = max(before, settings.start_date.replace(day=1))
     return {RANGE_START: start.isoformat(), RANGE_END: month.isoformat(), DUE: "true"}
 
 
@@ -72,3 +73,6 @@ def schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
         return dg.RunRequest(run_key=None, tags=daily_tags(settings, today=today(context)))
 
     return [months, day]
+
+
+__all__ = ["BILLING_MONTHS", "DAILY", "FULL_REBUILD", "daily_tags", "jobs", "monthly_tags", "schedules"]

@@ -1,7 +1,5 @@
 """The whole system on one screen: sources → raw → FOCUS → ledger → marts → forecasts → decisions, gates between."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

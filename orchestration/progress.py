@@ -1,7 +1,5 @@
 """One tidy line per step on the terminal; everything Dagster says goes to a file."""
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Callable

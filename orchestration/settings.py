@@ -65,11 +65,18 @@ GENERAL_VARIABLES: tuple[Variable, ...] = (
 _REQUIRED_MEANING = {
     "BASE_URL": "Address of your {source}",
     "REPOS": "Repositories, `owner/name`, separated by commas",
-    "BUCKET": "Bucket of the export",
-    "LOCATION": "Folder or `s3://` prefix where {source} are dropped",
+    "EXPORT_BUCKET": "Bucket that AWS Data Exports writes to",
+    "PATH": "Folder or `s3://` prefix where {source} are dropped",
 }
+# Field, default, meaning.
 _OPTIONAL: dict[str, tuple[tuple[str, str, str], ...]] = {
-    "aws": (("PREFIX", "none", "Prefix of the export in the bucket"), ("REGION", "us-east-1", "Region of the bucket")),
+    "aws": (
+        ("EXPORT_PREFIX", "none", "Prefix of the export in the bucket"),
+        ("EXPORT_NAME", "every one found", "Name of the export"),
+        ("REGION", "us-east-1", "Region of the bucket"),
+        ("ENDPOINT_URL", "AWS", "Another address of the S3 API"),
+    ),
+    "jira": (("PROJECTS", "all", "Project keys, separated by commas"),),
 }
 
 
@@ -197,7 +204,7 @@ def _account(env: Mapping[str, str], profile: Profile, row: Mapping[str, object]
     source, name = str(row["source"]), str(row["name"])
     if profile == "samples":
         folder = (PROJECT_ROOT / (env.get("AISL_SAMPLES_PATH") or "tests/fixtures/samples")).resolve()
-        options = {"location": str(folder)} if source == "files" else {}
+        options = {"path": str(folder)} if source == "files" else {}
         return SourceConfig(source, name, options=options, enabled=source in ("files", "prices"))
     prefix = f"AISL_{source.upper()}_"
     fields = secret_fields(source)
@@ -287,7 +294,7 @@ def variables() -> list[Variable]:
         rows += [Variable(f"{prefix}{f}", "off", _REQUIRED_MEANING[f].format(source=source)) for f in required]
         rows += [Variable(f"{prefix}{f}", default, meaning) for f, default, meaning in _OPTIONAL.get(source, ())]
         rows.append(Variable(f"{prefix}ACCOUNT", "default", f"Name of the {source} account in lake and ledger"))
-        if "BASE_URL" not in required and "LOCATION" not in required:
+        if not {"BASE_URL", "PATH", "EXPORT_BUCKET"} & set(required):
             rows.append(Variable(f"{prefix}BASE_URL", "the vendor's", f"Another address of {source}"))
     return rows
 

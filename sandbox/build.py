@@ -24,10 +24,12 @@ from sandbox.company import (
     DEPLOYMENTS,
     FEATURES,
     PEOPLE,
+    TEAM_INDEX,
     TEAMS,
     VIRTUAL_KEYS,
     WORKFLOW_NAMES,
     WORKFLOWS,
+    team_on,
 )
 
 USAGE_TOKENS = ("uncached", "cache_read", "write_5m", "write_1h", "output", "web", "requests")
@@ -121,8 +123,8 @@ def _log_frame(parts: list[dict[str, np.ndarray]], days: list[dt.date], plan: wo
     embedding = np.array([d.model.startswith("text-embedding") for d in DEPLOYMENTS])[frame["deployment"]]
     truth_team = np.where(
         coding,
-        np.array([next(i for i, t in enumerate(TEAMS) if t.team == p.team) for p in PEOPLE])[frame["person"]],
-        np.array([next(i for i, t in enumerate(TEAMS) if t.team == w.team) for w in WORKFLOWS] + [0])[frame["stream"]],
+        np.array([[team_on(p, d) for p in range(len(PEOPLE))] for d in days])[np.repeat(np.arange(len(days)), sizes), frame["person"]],
+        np.array([TEAM_INDEX[w.team] for w in WORKFLOWS] + [0])[frame["stream"]],
     )
     log = pl.DataFrame(
         {
@@ -143,8 +145,8 @@ def _log_frame(parts: list[dict[str, np.ndarray]], days: list[dt.date], plan: wo
             "end_user": _texts([c for c, _ in CUSTOMERS], np.where(stamp <= requests.STAMP_USER, frame["customer"], -1)),
             "user": _texts([p.litellm_user_id for p in PEOPLE], np.where(with_user, frame["person"], -1)),
             "team_id": _texts(key_team, frame["virtual_key"]),
-            "branch": _texts([i.branch or None for i in plan.issues], np.where(with_session & coding, issue, -1)),
-            "repo": _texts([f"acme/{TEAMS[i.team].repo}" for i in plan.issues], np.where(with_session & coding, issue, -1)),
+            "branch": _texts([i.branch or None for i in plan.issues], np.where(with_session, frame["branch_issue"], -1)),
+            "repo": _texts([f"acme/{TEAMS[i.team].repo}" for i in plan.issues], np.where(with_session, frame["branch_issue"], -1)),
             "has_session": with_session,
             # what is true
             "true_ticket": _texts([i.key for i in plan.issues], issue),

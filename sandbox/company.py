@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import functools
 import hashlib
 from dataclasses import dataclass
 
@@ -10,6 +12,7 @@ ANTHROPIC_ORGANIZATION_ID = "2f6c1f0e-5d0b-4f6e-9a51-acme00000001"
 OPENAI_ORGANIZATION_ID = "org-acme0001"
 
 
+@functools.cache
 def token(kind: str, name: str, length: int = 20) -> str:
     """A stable identifier-looking text for `name`, the same on every machine."""
     return hashlib.sha256(f"{kind}:{name}".encode()).hexdigest()[:length]
@@ -97,7 +100,13 @@ def _people() -> tuple[Person, ...]:
 PEOPLE = _people()
 PERSON_INDEX = {p.person_id: i for i, p in enumerate(PEOPLE)}
 # One engineer changed teams: facts are dated.
-MOVED_PERSON, MOVED_FROM, MOVED_TO, MOVED_ON = "p010", "support-ai", "data", "2026-05-01"
+MOVED_PERSON, MOVED_FROM, MOVED_TO, MOVED_ON = "p010", "support-ai", "data", dt.date(2026, 5, 1)
+
+
+def team_on(person: int, day: dt.date) -> int:
+    """Index of the team a person belongs to on a day."""
+    who = PEOPLE[person]
+    return TEAM_INDEX[MOVED_TO if who.person_id == MOVED_PERSON and day >= MOVED_ON else who.team]
 
 
 def members(team: str) -> list[int]:
@@ -214,7 +223,7 @@ def _credentials() -> tuple[Credential, ...]:
         Credential("anthropic", "apikey_01gwcode", "gateway-coding", "wrkspc_01coding", "devx", CODING_WORKFLOW,
                    environment="development", is_gateway=True),
         Credential("anthropic", "apikey_01supporteval", "support-evals", "wrkspc_01teams", "support-ai",
-                   "support-copilot", environment="evaluation", creator="p001"),
+                   "support-copilot", environment="test", creator="p001"),
         Credential("anthropic", "apikey_01datashared", "data-shared-notebooks", "wrkspc_01teams", "data",
                    environment="development", creator="p047"),
         Credential("anthropic", "apikey_01legacy7", "legacy-7", None, creator="p003"),
@@ -246,7 +255,7 @@ CREDENTIAL_INDEX = {(c.source, c.name): i for i, c in enumerate(CREDENTIALS)}
 
 AWS_PAYER = "000111222333"
 AWS_ACCOUNTS = (
-    ("000111222333", "acme-payer", "platform"),
+    ("000111222333", "acme-payer", ""),
     ("111222333444", "acme-production", ""),
     ("222333444555", "acme-data", "data"),
     ("333444555666", "acme-development", "devx"),

@@ -41,6 +41,10 @@ class Faults:
                 return fault
         return None
 
+    def concerning(self, vendor: str) -> list[dict]:
+        """The active faults that can touch a vendor."""
+        return [f for f in self.active if f.get("vendor", vendor) == vendor]
+
     def restatement(self, source: str, day: dt.date) -> int:
         """Thousandths by which a day of a source is multiplied; 1000 when nothing was restated."""
         for fault in self.active:

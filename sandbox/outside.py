@@ -8,7 +8,7 @@ import numpy as np
 
 from sandbox import calendar, work
 from sandbox.company import CREDENTIAL_INDEX, CREDENTIALS, DEPLOYMENTS, TEAM_INDEX
-from sandbox.requests import OWN_KEYS, REFUSED, TOKEN_COLUMNS, generator
+from sandbox.requests import OWN_KEYS, REFUSED, generator
 
 # credential, models before and after the upgrade, calls a weekday, (uncached, read, write 5 m, output) tokens a call
 _TEAM_KEYS = (

@@ -19,8 +19,8 @@ from sandbox.company import (
     PEOPLE,
     PERSON_INDEX,
     SHARED_KEY,
-    TEAM_INDEX,
     WORKFLOWS,
+    team_on,
 )
 from sandbox.prices import LONG_CONTEXT_FROM, METERS, rates
 
@@ -32,7 +32,7 @@ _CODING_STAMPS = (0.68, 0.18, 0.09, 0.05)
 LOOP_CALLS = 4_000
 
 COLUMNS = (
-    "start", "latency", "stream", "action", "step", "attempt", "status", "gateway_hit", "deployment", "issue", "stamp",
+    "start", "latency", "stream", "action", "step", "attempt", "status", "gateway_hit", "deployment", "issue", "branch_issue", "stamp",
     "customer", "feature", "person", "session", "virtual_key", "uncached", "cache_read", "write_5m", "write_1h", "output",
     "reasoning", "web", "incident",
 )  # fmt: skip
@@ -117,6 +117,7 @@ def _product_actions(rng: np.random.Generator, day: dt.date, stream: int, count:
     seconds = np.clip(rng.normal(13.5, 3.8, count), 0.1, 23.2) * 3600
     return {
         "issue": case,
+        "branch_issue": np.full(count, -1),
         "person": assignee,
         "customer": customer,
         "feature": features[rng.integers(0, len(features), count)],
@@ -131,6 +132,9 @@ def _coding_actions(rng: np.random.Generator, day: dt.date, count: int, plan: wo
     person = np.array(_GATEWAY_USERS)[rng.integers(0, len(_GATEWAY_USERS), count)]
     pick = rng.random(count)
     issue = np.full(count, -1, dtype=np.int64)
+    branch_issue = np.full(count, -1, dtype=np.int64)
+    # Now and then the work is on one ticket and the checkout still on another's branch.
+    stale = rng.random(count) < 0.04
     for who in _GATEWAY_USERS:
         tickets = plan.active.get((who, day), [])
         mine = person == who
@@ -138,16 +142,20 @@ def _coding_actions(rng: np.random.Generator, day: dt.date, count: int, plan: wo
             weights = np.array([2.0 ** -n for n in range(len(tickets))])
             edges = np.cumsum(weights / weights.sum())
             issue[mine] = np.array(tickets)[np.minimum(np.searchsorted(edges, pick[mine]), len(tickets) - 1)]
+            branch_issue[mine] = np.where(stale[mine], tickets[-1], issue[mine])
     stamp = rng.choice(4, count, p=_CODING_STAMPS)
     stamp = np.where((issue < 0) & (stamp < STAMP_USER), STAMP_USER, stamp)
-    team = np.array([TEAM_INDEX[p.team] for p in PEOPLE])[person]
+    team = np.array([team_on(p, day) for p in range(len(PEOPLE))])[person]
     key = np.where(rng.random(count) < 0.03, SHARED_KEY, len(WORKFLOWS) + team)
+    # A session is one ticket's, except where somebody keeps one open all day and switches work in it.
+    mixed = (rng.random(count) < 0.12) | (issue < 0)
     return {
         "issue": issue,
+        "branch_issue": branch_issue,
         "person": person,
         "customer": np.full(count, -1),
         "feature": np.full(count, FEATURE_INDEX["coding"]),
-        "session": np.where(issue >= 0, issue * 4 + 2, person * 4 + 3),
+        "session": np.where(mixed, person * 4 + 3, issue * 4 + 2),
         "virtual_key": key,
         "stamp": stamp,
         "seconds": np.clip(rng.normal(13.3, 2.2, count), 8.6, 16.9) * 3600,
@@ -220,7 +228,7 @@ def _runaway(seed: int, day: dt.date, scale: float, plan: work.Work) -> dict[str
         "start": (np.arange(n) * (20 * 3600 * 1_000_000 // n)) + 3 * 3600 * 1_000_000,
         "latency": np.full(n, 4_000_000), "stream": np.full(n, 2), "action": np.full(n, 10_000_000), "step": np.arange(n),
         "attempt": zeros + 1, "status": zeros, "gateway_hit": zeros, "deployment": np.full(n, DEPLOYMENT_INDEX["gw-opus-4-5"]),
-        "issue": np.full(n, case), "stamp": zeros, "customer": zeros - 1, "feature": np.full(n, FEATURE_INDEX["account-brief"]),
+        "issue": np.full(n, case), "branch_issue": zeros - 1, "stamp": zeros, "customer": zeros - 1, "feature": np.full(n, FEATURE_INDEX["account-brief"]),
         "person": np.full(n, plan.issues[case].assignee), "session": np.full(n, case * 4), "virtual_key": np.full(n, 2),
         "uncached": total // 2, "cache_read": total - total // 2, "write_5m": zeros, "write_1h": zeros,
         "output": rng.integers(300, 900, n), "reasoning": zeros, "web": zeros, "incident": zeros + 1,

@@ -13,11 +13,11 @@ end
 case
     when regexp_extract({{ text }}, '^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]{1,3})?$', 0) = '' then null
     else
-        length(rtrim(regexp_extract({{ text }}, '[.]([0-9]*)', 1), '0'))
+        length(regexp_replace(regexp_extract({{ text }}, '[.]([0-9]*)', 1), '0+$', ''))
         - case
-            when rtrim(regexp_extract({{ text }}, '[.]([0-9]*)', 1), '0') = ''
+            when regexp_replace(regexp_extract({{ text }}, '[.]([0-9]*)', 1), '0+$', '') = ''
                 then length(regexp_extract({{ text }}, '^[+-]?([0-9]*)', 1))
-                    - length(rtrim(regexp_extract({{ text }}, '^[+-]?([0-9]*)', 1), '0'))
+                    - length(regexp_replace(regexp_extract({{ text }}, '^[+-]?([0-9]*)', 1), '0+$', ''))
             else 0
         end
         - coalesce(cast(nullif(regexp_extract({{ text }}, '[eE]([+-]?[0-9]{1,3})$', 1), '') as integer), 0)

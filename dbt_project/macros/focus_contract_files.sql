@@ -55,7 +55,7 @@ select
         case when {{ utc_from_text(name) }} is null then '{{ name }}: not an instant' end,
         {%- endfor %}
         {%- for name, (text, precision, scale) in numbers.items() %}
-        '{{ name }}: ' || {{ unreadable_number(text, precision, scale, name == 'BilledCost') }}{{ ',' if not loop.last }}
+        '{{ name }}: ' || {{ unreadable_number(text, precision, scale) }}{{ ',' if not loop.last }}
         {%- endfor %}
     ) as problem
 from hashed
@@ -189,8 +189,8 @@ left join services on lower(charges.ServiceName) = services.service_name
 {% endmacro %}
 
 {#- The first reason why a staged line cannot be loaded: `required` columns must be there, `instants` must be readable,
-    `numbers` {column: [precision, scale]} must fit. The column in `money` may have up to 24 fractional digits. -#}
-{% macro line_problem(required, instants, numbers, money) %}
+    `numbers` {column: [precision, scale]} must fit before the point. -#}
+{% macro line_problem(required, instants, numbers) %}
 coalesce(
     {%- for name in required %}
     case when {{ name }} is null then '{{ name }}: missing' end,
@@ -199,7 +199,7 @@ coalesce(
     case when {{ name }} is not null and {{ utc_from_text(name) }} is null then '{{ name }}: not an instant' end,
     {%- endfor %}
     {%- for name, (precision, scale) in numbers.items() %}
-    '{{ name }}: ' || {{ unreadable_number(name, precision, scale, name == money) }}{{ ',' if not loop.last }}
+    '{{ name }}: ' || {{ unreadable_number(name, precision, scale) }}{{ ',' if not loop.last }}
     {%- endfor %}
 )
 {% endmacro %}

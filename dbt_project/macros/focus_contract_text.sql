@@ -27,23 +27,20 @@ end
 {{ return(pairs) }}
 {%- endmacro %}
 
-{#- Why a number cannot be loaded: not a number, too many digits, or (money only) more than 24 fractional digits. -#}
-{% macro unreadable_number(text, precision, scale, is_money=false) -%}
+{#- Why a number cannot be loaded: not a number, or too many digits before the point. More fractional digits than the
+    type holds are no reason: they are kept beside it (cost_remainder, delivered_beyond_scale). -#}
+{% macro unreadable_number(text, precision, scale) -%}
 case
     when {{ text }} is null then null
     when {{ decimal_scale_needed(text) }} is null then 'not a number'
     when try_cast({{ text }} as decimal({{ precision }}, {{ scale }})) is null then 'too many digits'
-    {%- if is_money %}
-    when {{ decimal_scale_needed(text) }} > 24 then 'too many fractional digits'
-    when {{ decimal_scale_needed(text) }} > {{ scale }} and try_cast({{ text }} as decimal(38, 24)) is null then 'too many digits'
-    {%- endif %}
 end
 {%- endmacro %}
 
-{#- What a delivered cost holds below 1e-14: DECIMAL(38,14) of the text plus this is the delivered amount exactly. -#}
+{#- What a delivered cost holds below 1e-14, to 1e-24: DECIMAL(38,14) of the text plus this is the delivered amount. -#}
 {% macro cost_remainder(text) -%}
 case
-    when {{ decimal_scale_needed(text) }} > 14
+    when {{ decimal_scale_needed(text) }} > 14 and abs(try_cast({{ text }} as decimal(38, 14))) < 10000000000000
         then try_cast({{ text }} as decimal(38, 24)) - cast(try_cast({{ text }} as decimal(38, 14)) as decimal(38, 24))
     else 0
 end
@@ -73,7 +70,12 @@ nullif(
 {% macro duckdb__is_json_object(text) -%}(json_valid({{ text }}) and left(trim({{ text }}), 1) = '{' and right(trim({{ text }}), 1) = '}'){%- endmacro %}
 {% macro default__is_json_object(text) -%}(get_json_object({{ text }}, '$') is not null and left(trim({{ text }}), 1) = '{' and right(trim({{ text }}), 1) = '}'){%- endmacro %}
 
+{#- Every match of a regular expression replaced. -#}
+{% macro replace_all_matches(text, pattern, replacement) -%}{{ return(adapter.dispatch('replace_all_matches')(text, pattern, replacement)) }}{%- endmacro %}
+{% macro duckdb__replace_all_matches(text, pattern, replacement) -%}regexp_replace({{ text }}, '{{ pattern }}', '{{ replacement }}', 'g'){%- endmacro %}
+{% macro default__replace_all_matches(text, pattern, replacement) -%}regexp_replace({{ text }}, '{{ pattern }}', '{{ replacement }}'){%- endmacro %}
+
 {#- The structure of a JSON text: the same text with every string literal emptied. -#}
-{% macro json_structure(text) -%}{{ return(adapter.dispatch('json_structure')(text)) }}{%- endmacro %}
-{% macro duckdb__json_structure(text) -%}regexp_replace(replace(replace({{ text }}, chr(92) || chr(92), ''), chr(92) || '"', ''), '"[^"]*"', '""', 'g'){%- endmacro %}
-{% macro default__json_structure(text) -%}regexp_replace(replace(replace({{ text }}, concat(char(92), char(92)), ''), concat(char(92), '"'), ''), '"[^"]*"', '""'){%- endmacro %}
+{% macro json_structure(text) -%}
+{{ replace_all_matches("replace(replace(" ~ text ~ ", concat(chr(92), chr(92)), ''), concat(chr(92), chr(34)), '')", '"[^"]*"', '""') }}
+{%- endmacro %}

@@ -43,7 +43,7 @@ class LocalFolder:
         """Files sorted by name; RequestRejected when there is no such folder."""
         if not self.root.is_dir():
             raise RequestRejected(
-                tried=f"list dropped files in {self.root.name}", found="no such folder", to_do="create it or set the path"
+                tried=f"list dropped files in {self.root.name}", found="no such folder", to_do="create it or correct the location"
             )
         found = (p for p in self.root.rglob("*") if p.is_file() and not p.name.startswith("."))
         return sorted((self._dropped(p) for p in found), key=lambda f: f.name)
@@ -152,8 +152,8 @@ def s3_options(config: SourceConfig) -> S3Options:
 
 
 def open_folder(config: SourceConfig) -> Folder:
-    """The folder or `s3://` prefix in the option `path`."""
-    path = config.option("path")
+    """The folder or `s3://` prefix in the option `location`."""
+    path = config.option("location")
     if path.startswith("s3://"):
         return S3Folder(*split_s3_url(path), s3_options(config))
     return LocalFolder(path)

@@ -45,23 +45,24 @@ class Page(msgspec.Struct):
         return self.data
 
 
+class CacheCreation(msgspec.Struct):
+    """Cache writes by time to live."""
+
+    ephemeral_1h_input_tokens: Count | None = None
+
+
 class PromptDetails(msgspec.Struct):
     """How the provider split the input."""
 
     cached_tokens: Count | None = None
     cache_creation_tokens: Count | None = None
+    cache_creation_token_details: CacheCreation | None = None
 
 
 class CompletionDetails(msgspec.Struct):
     """How the provider split the output."""
 
     reasoning_tokens: Count | None = None
-
-
-class CacheCreation(msgspec.Struct):
-    """Cache writes by time to live."""
-
-    ephemeral_1h_input_tokens: Count | None = None
 
 
 class UsageObject(msgspec.Struct):
@@ -185,22 +186,23 @@ def _row(r: SpendLog, window: Window) -> tuple[Any, ...]:
     prompt = usage.prompt_tokens_details or _NO_PROMPT
     caller = meta.spend_logs_metadata or _NO_CALLER
     tags, dropped = _tags(r.request_tags)
+    written = usage.cache_creation or prompt.cache_creation_token_details
     hit = r.cache_hit
     return (
         r.request_id,
         r.provider_response_id or meta.provider_response_id or usage.id,
-        r.call_type,
-        r.api_key,
-        r.model,
-        r.model_id,
-        r.model_group,
-        r.custom_llm_provider,
-        r.user,
-        r.team_id,
-        r.organization_id,
-        r.end_user,
-        r.session_id,
-        r.status,
+        r.call_type or None,
+        r.api_key or None,
+        r.model or None,
+        r.model_id or None,
+        r.model_group or None,
+        r.custom_llm_provider or None,
+        r.user or None,
+        r.team_id or None,
+        r.organization_id or None,
+        r.end_user or None,
+        r.session_id or None,
+        r.status or None,
         started,
         _utc(r.endTime),
         _utc(r.completionStartTime),
@@ -210,7 +212,7 @@ def _row(r: SpendLog, window: Window) -> tuple[Any, ...]:
         r.total_tokens,
         _first(extra.cache_read_input_tokens, usage.cache_read_input_tokens, prompt.cached_tokens),
         _first(extra.cache_creation_input_tokens, usage.cache_creation_input_tokens, prompt.cache_creation_tokens),
-        usage.cache_creation.ephemeral_1h_input_tokens if usage.cache_creation else None,
+        written.ephemeral_1h_input_tokens if written else None,
         (usage.completion_tokens_details or _NO_COMPLETION).reasoning_tokens,
         amount(r.spend, "spend"),
         meta.user_api_key_alias,

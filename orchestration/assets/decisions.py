@@ -1,7 +1,5 @@
 """What people get: closed periods frozen, the snapshot published, the review pack beside it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Forecasts: series from the marts through the pure forecasting room, results to the lake and back as `raw.*`."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """Raw assets: one per dataset of the source catalog, made by one factory."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping
 from datetime import date, timedelta

@@ -1,7 +1,5 @@
 """The warehouse: prepared from the lake, then one dbt op per stage so that a gate between two stages really stops."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -15,6 +13,8 @@ from orchestration.frames import FORECAST_RELATIONS
 from orchestration.resources import OWNERS, WAREHOUSE_POOL
 from orchestration.settings import Settings
 
+# A run with this tag rebuilds the whole warehouse from the lake.
+FULL_REBUILD = "aisl/full_rebuild"
 PREPARED = dg.AssetKey(["warehouse", "prepared"])
 BUILT = dg.AssetKey(["warehouse", "built_deliveries"])
 
@@ -70,7 +70,7 @@ def prepared_asset(raw_keys: list[dg.AssetKey], parsed: Mapping[str, Any]) -> dg
             frozen_columns=frozen_columns,
             fingerprint=warehouse.project_fingerprint(settings, lake),
             run_id=context.run_id,
-            full="aisl/full_rebuild" in context.run.tags,
+            full=FULL_REBUILD in context.run.tags,
         )
         return dg.MaterializeResult(
             metadata={

@@ -34,11 +34,12 @@ select x_charge_id, count(*) as copies from focus.focus_cost_and_usage group by 
 """
 
 _SILENT = """
-select m.source, m.account, d.charge_date, sum(m."rows") as rows_delivered
-from raw.manifest as m, unnest(m.days) as d(charge_date)
-semi join raw.scope as s on s.source = m.source and s.account = m.account and s.charge_date = d.charge_date
-where m.is_current and m.control_total is not null and m.control_total::decimal(38, 14) <> 0
-  and m.dataset in ('cost_report', 'costs')
+select m.source, m.account, m.charge_date, sum(m."rows") as rows_delivered
+from (
+    select source, account, "rows", unnest(days) as charge_date from raw.manifest
+    where is_current and dataset in ('cost_report', 'costs') and control_total::decimal(38, 14) <> 0
+) as m
+semi join raw.scope as s on s.source = m.source and s.account = m.account and s.charge_date = m.charge_date
 group by all
 """
 

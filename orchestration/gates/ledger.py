@@ -20,7 +20,7 @@ from (
 full join (
     select source, charge_date, BillingCurrency as currency, sum(BilledCost) as billed, sum(EffectiveCost) as effective
     from ledger.fct_attribution_ledger group by all
-) as l on l.source = f.source and l.charge_date = f.charge_date and l.currency = f.currency
+) as l on l.source = f.source and l.charge_date = f.charge_date and l.currency is not distinct from f.currency
 where f.billed is distinct from l.billed or f.effective is distinct from l.effective
 order by all
 """

@@ -17,7 +17,7 @@ from (
 full join (
     select charge_date, billing_currency as currency, sum(billed_cost) as billed
     from marts.mart_daily_spend where cost_basis = 'billed' group by all
-) as m on m.charge_date = l.charge_date and m.currency = l.currency
+) as m on m.charge_date = l.charge_date and m.currency is not distinct from l.currency
 where l.billed is distinct from m.billed
 order by all
 """

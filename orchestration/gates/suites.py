@@ -4,8 +4,6 @@ A gate asks one query for one row of numbers and has Great Expectations judge th
 explain a verdict are fetched only when it is bad.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path

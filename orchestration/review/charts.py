@@ -18,7 +18,7 @@ ACCENT = "#1d4f76"
 _INK = "#24303b"
 _MUTED = "#66727d"
 _RULE = "#dfe4e8"
-_PROVIDER_COLOURS = ("#1d4f76", "#6a9bc3", "#b9cfe0", "#c79a3b", "#7d8b99", "#8c6d9f")
+_PROVIDER_COLOURS = ("#1d4f76", "#6a9bc3", "#b9cfe0", "#5f8f87", "#8b98a4", "#8c6d9f")
 _OTHER_COLOUR = "#cfd6dc"
 _TIER_COLOURS: Mapping[str, str] = {
     "call": "#1d4f76",
@@ -28,7 +28,7 @@ _TIER_COLOURS: Mapping[str, str] = {
     "policy": "#d8c48f",
     "unattributed": "#c2726a",
 }
-_WIDTH = 940
+_WIDTH = 900
 _PROVIDERS_DRAWN = len(_PROVIDER_COLOURS)
 
 
@@ -67,7 +67,7 @@ def daily_spend(review: Review) -> str | None:
         scale=alt.Scale(domain=[_iso(first_drawn), _iso(last_drawn + timedelta(days=1))], type="utc"),
         axis=alt.Axis(format="%-d %b", tickCount=10, grid=False, labelFlush=True),
     )
-    y_axis = alt.Axis(format="~s", tickCount=5, domain=False, ticks=False)
+    y_axis = alt.Axis(format=",~f", tickCount=5, domain=False, ticks=False)
     y = alt.Y("cost:Q", title=f"{review.currency} a day", stack="zero", axis=y_axis)
     bar_width = max(2.0, min(12.0, (_WIDTH - 60) / ((last_drawn - first_drawn).days + 2) - 2))
     layers = [
@@ -91,24 +91,24 @@ def daily_spend(review: Review) -> str | None:
         if band[0]["low"] is not None:
             layers.append(
                 alt.Chart(data)
-                .mark_area(color="#e3b872", opacity=0.45, interpolate="step-after")
+                .mark_bar(size=bar_width, xOffset=bar_width / 2, color="#ecc98f")
                 .encode(x=x, y=alt.Y("low:Q", axis=y_axis), y2="high:Q")
             )
         layers.append(
             alt.Chart(data)
-            .mark_line(color="#8a5a00", strokeDash=[4, 3], strokeWidth=1.6, interpolate="step-after")
+            .mark_tick(size=bar_width, xOffset=bar_width / 2, thickness=2, color="#7a5200", orient="horizontal")
             .encode(x=x, y=alt.Y("point:Q", axis=y_axis))
         )
     chart = _dressed(alt.layer(*layers).properties(width=_WIDTH, height=280))
     label = f"Daily usage spend by provider in {review.currency}, {_iso(first_drawn)} to {_iso(last_day)}"
-    return _svg(chart, label + (f", and the daily forecast to {band[-2]['day']}" if band else ""))
+    return _svg(chart, label + (f", and the daily forecast to {band[-1]['day']}" if band else ""))
 
 
 def forecast_band(review: Review) -> list[dict[str, Any]]:
     """Daily forecast with the month's 80 % interval spread over its days in proportion to the daily forecast.
 
     The interval is of the month's total: the band shows how far all days together may lie from the line, not the spread
-    of one day. One closing row repeats the last day so that its step is drawn to its end.
+    of one day.
     """
     days, total = review.forecast_days, review.month_end
     if not days or total is None:
@@ -119,7 +119,7 @@ def forecast_band(review: Review) -> list[dict[str, Any]]:
     if interval is not None and total["point"] is not None and remaining > 0:
         low = max(0.0, 1 - (float(total["point"]) - float(interval[0])) / remaining)
         high = 1 + (float(interval[1]) - float(total["point"])) / remaining
-    rows = [
+    return [
         {
             "day": _iso(d["target_date"]),
             "point": float(d["point"]),
@@ -128,7 +128,6 @@ def forecast_band(review: Review) -> list[dict[str, Any]]:
         }
         for d in days
     ]
-    return [*rows, {**rows[-1], "day": _iso(days[-1]["target_date"] + timedelta(days=1))}]
 
 
 def coverage_by_month(review: Review, months: Sequence[date]) -> str | None:
@@ -203,9 +202,9 @@ def _dressed(chart: Any) -> Any:
         .configure_view(stroke=None)
         .configure_axis(
             labelColor=_MUTED, titleColor=_MUTED, gridColor=_RULE, domainColor=_RULE, tickColor=_RULE,
-            labelFontSize=12, titleFontSize=12, titleFontWeight="normal",
+            labelFontSize=13, titleFontSize=13, titleFontWeight="normal",
         )
-        .configure_legend(labelColor=_INK, labelFontSize=12, symbolSize=110, offset=12, columnPadding=18)
+        .configure_legend(labelColor=_INK, labelFontSize=13, symbolSize=110, offset=12, columnPadding=18)
     )
 
 

@@ -84,6 +84,11 @@ def day(value: date | datetime | None) -> str:
     return f"{value.day} {value:%b %Y}" if value is not None else NOTHING
 
 
+def short_day(value: date | None) -> str:
+    """A calendar day without its year, where the year stands nearby."""
+    return f"{value.day} {value:%b}" if value is not None else NOTHING
+
+
 def month(value: date | None) -> str:
     """A calendar month, e.g. Sep 2026."""
     return f"{value:%b %Y}" if value is not None else NOTHING

@@ -106,6 +106,7 @@ def render(review: Review) -> str:
         loader=jinja2.FileSystemLoader(_HERE),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_unbroken,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
@@ -121,6 +122,11 @@ def render(review: Review) -> str:
         sections=_sections(review),
         glossary=_GLOSSARY,
     )
+
+
+def _unbroken(value: object) -> object:
+    """A number keeps its per cent sign on its line."""
+    return value.replace(" %", "\u00a0%") if type(value) is str else value
 
 
 def verdicts(review: Review) -> list[Cell]:
@@ -196,7 +202,7 @@ def _spend_kpi(review: Review) -> Kpi:
     label = f"Month to date, {f.month(review.month)}"
     if spend is None:
         last = review.spend_days["last_day"]
-        return Kpi(label, "none", f"newest billed day: {f.day(last)}" if last else "nothing billed yet")
+        return Kpi(label, "none", f"newest billed day: {f.day(last)}" if last else "nothing billed yet", _QUIET)
     usage = review.spend_of(review.month, "usage_cost") or Decimal(0)
     return Kpi(label, f.headline(spend, review.currency), f"of which usage {f.money(usage, 0)}, all providers, billed")
 
@@ -287,8 +293,8 @@ def _daily(review: Review) -> Section:
     caption = f"Up to {DAYS_SHOWN} days. Taxes, credits and purchases such as seats are left out: they fall on single days."
     if charts.forecast_band(review):
         caption += (
-            " Dashed line: daily forecast. Shaded: the month's 80 % interval, spread over its days in proportion to the"
-            " line; it is an interval of the month's total, not of one day."
+            " Amber: the days to come, with a mark at the daily forecast. The bars spread the 80 % interval of the month's"
+            " total over its days in proportion to the forecast; they are not the interval of one day."
         )
     return Section("daily", title, lead, source, Figure(svg, caption), notes=_unconverted_notes(review))
 
@@ -540,9 +546,9 @@ def _breach(row: Row) -> str:
     if row["breach_date_p50"] is None:
         if row["breach_date_p10"] is None:
             return "none expected"
-        return f"10 % chance by {f.day(row['breach_date_p10'])}"
-    ends = [f.day(row[k]) if row[k] is not None else "after period end" for k in ("breach_date_p10", "breach_date_p90")]
-    return f"{f.day(row['breach_date_p50'])} ({ends[0]} – {ends[1]})"
+        return f"10 % chance by {f.short_day(row['breach_date_p10'])}"
+    ends = [f.short_day(row[k]) if row[k] is not None else "after its end" for k in ("breach_date_p10", "breach_date_p90")]
+    return f"{f.short_day(row['breach_date_p50'])} ({ends[0]} – {ends[1]})"
 
 
 def scored(row: Row) -> bool:
@@ -559,51 +565,66 @@ def _backtest(review: Review) -> Section:
         why = f": {refusal}" if refusal else ""
         lead = f"Nothing to show: no forecast of the past could be checked against what was then billed{why}."
         return Section("backtest", title, lead, source)
-    published = (review.month_end or {}).get("method")
-    judged = [r for r in review.backtest if scored(r) and not r["is_naive"] and r["relative_wape"] is not None]
-    total = [r for r in judged if r["level"] == "total"] or judged
-    if total:
-        best = next((r for r in reversed(total) if r["method"] == published), min(total, key=lambda r: r["relative_wape"]))
+    pairs = _method_against_naive(review)
+    judged = [(own, naive) for own, naive in pairs if scored(own) and own["relative_wape"] is not None]
+    if judged:
+        best = next((own for own, _ in reversed(judged) if own["level"] == "total"), judged[-1][0])
         better = best["relative_wape"] < 1
         lead = (
-            f"Level {best['level']}, horizon {_horizon(best['horizon'])}: {best['method']} missed by "
-            f"{f.percent(best['wape'])} of actual spend, {'less' if better else 'not less'} than the naive forecast "
+            f"For {best['level']} spend over {_horizon(best['horizon'])}, the {best['method']} forecast missed by "
+            f"{f.percent(best['wape'])} of actual spend: {'less' if better else 'not less'} than the naive one "
             f"(relative WAPE {f.ratio(best['relative_wape'])})."
         )
     else:
         lead = f"Accuracy is not printed yet: fewer than {MINIMUM_WINDOWS_TO_SCORE} windows that do not overlap."
     rows = []
-    for r in review.backtest:
-        enough = scored(r)
-        waiting = "not yet measured"
-        name = str(r["method"]) + (" (naive)" if r["is_naive"] and "naive" not in str(r["method"]).lower() else "")
+    for own, naive in pairs:
+        enough = scored(own)
+        held = f.percent(own["coverage80"], 0) if enough and own["windows_with_interval"] else "not yet measured"
         rows.append(
             [
-                Cell(f.words(r["level"])), Cell(_horizon(r["horizon"])), Cell(name), Cell(f.count(r["series"])),
-                Cell(f.count(r["windows"])), Cell(f.percent(r["wape"]) if enough else waiting),
-                Cell(f.ratio(r["relative_wape"]) if enough else f.NOTHING),
-                Cell(f.signed_percent(r["bias"]) if enough else f.NOTHING),
-                Cell(f.percent(r["coverage80"], 0) if enough and r["windows_with_interval"] else f.NOTHING),
+                Cell(f.words(own["level"])), Cell(_horizon(own["horizon"])), Cell(f.words(own["method"])),
+                Cell(f.count(own["series"])), Cell(f.count(own["windows"])),
+                Cell(f.percent(own["wape"]) if enough else "not yet measured"),
+                Cell(f.percent(naive["wape"]) if enough and naive else f.NOTHING),
+                Cell(f.ratio(own["relative_wape"]) if enough else f.NOTHING),
+                Cell(f.signed_percent(own["bias"]) if enough else f.NOTHING),
+                Cell(f.signed_percent(naive["bias"]) if enough and naive else f.NOTHING), Cell(held),
             ]
         )
     table = Table(
         "Rolling-origin back-test, resolved windows only",
         [
             Column("Level"), Column("Horizon"), Column("Method"), Column("Series", "", "number"),
-            Column("Windows", "", "number"), Column("WAPE", "", "number"), Column("Relative WAPE", "naive = 1", "number"),
-            Column("Bias", "", "number"), Column("80 % interval held", "measured", "number"),
+            Column("Windows", "", "number"), Column("WAPE", "method", "number"), Column("WAPE", "naive", "number"),
+            Column("Relative WAPE", "naive = 1", "number"), Column("Bias", "method", "number"),
+            Column("Bias", "naive", "number"), Column("80 % interval held", "measured", "number"),
         ],
         rows,
-        note="Each method saw only what was known on its as-of day. Relative WAPE is taken on the windows that the method and"
-        " the naive forecast both answered; below 1 the method is better.",
+        note="Each forecast saw only what was known on its as-of day; naive repeats the last known week. Relative WAPE is"
+        " taken on the windows that both answered; below 1 the method is better. Every method is in the workbook.",
     )
     return Section("backtest", title, lead, source, tables=[table])
+
+
+def _method_against_naive(review: Review) -> list[tuple[Row, Row | None]]:
+    """For each level and horizon the published method, else the most accurate own one, beside the seasonal naive."""
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for r in review.backtest:
+        groups.setdefault((r["level"], r["horizon"]), []).append(r)
+    pairs = []
+    for rows in groups.values():
+        own = [r for r in rows if not r["is_naive"]]
+        if own:
+            chosen = next((r for r in own if r["method"] == "published"), own[0])
+            pairs.append((chosen, next((r for r in rows if r["method"] == "seasonal_naive"), None)))
+    return pairs
 
 
 def _horizon(value: object) -> str:
     text = str(value)
     digits = text.removeprefix("h")
-    return f"{digits} days" if digits.isdigit() else text.replace("_", " ")
+    return f"{digits} days" if digits.isdigit() else "the calendar month" if text == "month_end" else text
 
 
 def _movers(review: Review) -> Section:

@@ -96,7 +96,7 @@ _TIE_OUT = """
 select invoice_issuer_name, billing_period, billing_currency, invoice_amount, focus_amount, ledger_amount, tax_amount,
        difference_invoice_focus, difference_focus_ledger, tolerance, rows_in_focus, state
 from marts.invoice_tie_out
-order by billing_period desc, invoice_issuer_name, billing_currency
+order by state not in ('difference', 'no bill'), billing_period desc, invoice_issuer_name, billing_currency
 """
 
 _MONTH_END = """
@@ -137,17 +137,15 @@ order by scope_type <> 'total', p_breach desc nulls last, budget desc, budget_id
 _BACKTEST = """
 with resolved as (
     select series_key, level, as_of::date as as_of, horizon::varchar as horizon, method, lo80, hi80,
-           forecast::double as forecast, actual::double as actual, contains(lower(method), 'naive') as is_naive
+           forecast::double as forecast, actual::double as actual,
+           method in ('seasonal_naive', 'naive_last', 'ma7', 'run_rate') as is_naive
     from marts.backtest
     where is_resolved and forecast is not null and actual is not null
 ),
 naive as (
     select series_key, as_of, horizon, forecast, actual
     from resolved
-    where is_naive
-    qualify row_number() over (
-        partition by series_key, as_of, horizon order by contains(lower(method), 'season') desc, method
-    ) = 1
+    where method = 'seasonal_naive'
 )
 select r.level, r.horizon, r.method, r.is_naive, count(*) as windows, count(distinct r.series_key) as series,
        date_diff('day', min(r.as_of), max(r.as_of)) as days_spanned,
@@ -313,14 +311,15 @@ class Review:
 
     def forecast_refusal(self) -> str | None:
         """Why there is no month-end forecast; None when there is one."""
-        if self.month_end is not None and self.month_end["point"] is not None:
-            return None
-        if self.month_end is not None and self.month_end["quality"]:
-            return str(self.month_end["quality"])
         days = self.spend_days.get("usage_days") or 0
+        quality = self.month_end["quality"] if self.month_end is not None else None
+        if quality == "dormant":
+            return f"no usage was billed in the last 28 days; newest billed day: {self.spend_days['last_day'] or 'none'}"
         if days < MINIMUM_DAYS_TO_FORECAST:
             return f"insufficient data: {days} of {MINIMUM_DAYS_TO_FORECAST} days"
-        return "this snapshot holds no forecast of the total"
+        if self.month_end is None or self.month_end["point"] is None:
+            return "this snapshot holds no forecast of the total"
+        return None
 
 
 def _next_month(month: date) -> date:

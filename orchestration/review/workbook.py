@@ -376,7 +376,7 @@ def _forecast(sheet: _Sheet, review: Review) -> None:
 
 def _backtest(sheet: _Sheet, review: Review) -> None:
     fields = [
-        _Field("Level", "level"), _Field("Horizon, days", "horizon", width=14), _Field("Method", "method", width=24),
+        _Field("Level", "level"), _Field("Horizon", "horizon", width=14), _Field("Method", "method", width=24),
         _Field("Series", "series", "count"), _Field("Windows", "windows", "count"), _Field("WAPE", "wape", "share"),
         _Field("Relative WAPE (naive = 1)", "relative_wape", "ratio", 14), _Field("Bias", "bias", "share"),
         _Field("80 % interval held", "coverage80", "share", 12), _Field("State", "state", width=44),

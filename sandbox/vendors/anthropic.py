@@ -19,7 +19,18 @@ from sandbox.company import (
     WORKSPACES,
 )
 from sandbox.prices import METERS, rates
-from sandbox.vendors.base import Answer, Refusal, Request, World, bucket_page, cursor, number, position, spoil_records, whole_days
+from sandbox.vendors.base import (
+    Answer,
+    Refusal,
+    Request,
+    World,
+    bucket_page,
+    cursor,
+    number,
+    position,
+    spoil_records,
+    whole_days,
+)
 
 SECRET = canaries.SECRET_ADMIN_ANTHROPIC
 _USAGE_DIMENSIONS = (

@@ -14,7 +14,6 @@ from sandbox.build import Company
 from sandbox.faults import Faults
 
 
-
 def number(text: str) -> msgspec.Raw:
     """Decimal text as a JSON number of the same digits."""
     return msgspec.Raw(text.encode())

@@ -109,7 +109,7 @@ def _usage(world: World, request: Request, kind: str, dimensions: tuple[str, ...
         results = []
         for key in sorted(sums, key=str):
             uncached, read, output, calls = sums[key]
-            shown = {d: None for d in dimensions} | dict(zip(groups, key, strict=True))
+            shown = dict.fromkeys(dimensions) | dict(zip(groups, key, strict=True))
             record: dict[str, Any] = {"object": f"organization.usage.{kind}.result", "num_model_requests": calls, **shown}
             if kind == "embeddings":
                 record["input_tokens"] = uncached
@@ -159,7 +159,7 @@ def _costs(world: World, request: Request) -> dict[str, Any]:
         results = []
         for key in sorted(sums, key=str):
             cost, tokens = sums[key]
-            shown = {d: None for d in _COST_DIMENSIONS} | dict(zip(groups, key, strict=True))
+            shown = dict.fromkeys(_COST_DIMENSIONS) | dict(zip(groups, key, strict=True))
             by_item = "line_item" in groups
             results.append({
                 "object": "organization.costs.result",

@@ -49,7 +49,9 @@ def compiled(parsed_project, tmp_path_factory):
     ],
 )
 def test_a_number_is_read_exactly_or_not_at_all(compiled, text, expected):
-    sql = compiled("select {{ exact_decimal('t', 38, 14) }} as value, {{ decimal_problem('t', 38, 14) }} as problem from given")
+    sql = compiled(
+        "select {{ exact_decimal('t', 38, 14) }} as value, {{ decimal_problem('t', 38, 14) }} as problem from given"
+    )
     value, problem = _run(sql, "create table given as select ?::varchar as t", [text])[0]
     assert value == (None if expected is None else Decimal(expected))
     assert (problem is None) == (expected is not None or text is None)

@@ -43,13 +43,13 @@ ruled as (
     from merged
     left join {{ ref('period_close_rules') }} as rules
         on
-            (rules.invoice_issuer_name is null or rules.invoice_issuer_name = '' or rules.invoice_issuer_name = merged.InvoiceIssuerName)
+            coalesce(cast(rules.invoice_issuer_name as string), '') in ('', merged.InvoiceIssuerName)
             and (rules.valid_from is null or cast(rules.valid_from as date) <= cast(merged.BillingPeriodEnd as date))
             and (rules.valid_to is null or cast(merged.BillingPeriodEnd as date) < cast(rules.valid_to as date))
     qualify row_number() over (
         partition by merged.InvoiceIssuerName, merged.BillingPeriodStart
         order by
-            case when rules.invoice_issuer_name = merged.InvoiceIssuerName then 0 else 1 end,
+            case when cast(rules.invoice_issuer_name as string) = merged.InvoiceIssuerName then 0 else 1 end,
             rules.valid_from desc, rules.close_business_days
     ) = 1
 ),

@@ -51,7 +51,7 @@ select
         'ContractCommitmentId': 'terms.CommitmentDiscountId',
         'ContractCommitmentLastUpdated': 'run.as_of',
         'ContractCommitmentLifecycleStatus': "case when run.as_of >= terms.commitment_end then 'Expired' when run.as_of < terms.period_start then 'Pending' else 'Active' end",
-        'ContractCommitmentModel': "case when terms.is_hourly then 'Discontinuous' end",
+        'ContractCommitmentModel': "case when terms.is_hourly then 'Continuous' end",
         'ContractCommitmentOfferCategory': "case when terms.is_hourly then 'Public' end",
         'ContractCommitmentPaymentInterval': "case when terms.recurring_cost = 0 then 'One-Time' else 'Monthly' end",
         'ContractCommitmentPaymentModel': "case when terms.recurring_cost = 0 then 'All Upfront' when terms.upfront_cost = 0 then 'No Upfront' else 'Partial Upfront' end",

@@ -62,16 +62,16 @@ deployments as (
     from {{ ref('gateway_deployments') }}
 ),
 
-declared_users as (
-    select * from {{ ref('int_declared_identity') }} where system = 'litellm_user_id'
-),
-
-declared_emails as (
-    select * from {{ ref('int_declared_identity') }} where system = 'email'
-),
-
-conflicts as (
-    select distinct system, external_id from {{ ref('fct_identity_conflict') }}
+-- Only ids from the company's own list: a vendor's directory may grow later and must not change a day already built.
+declared as (
+    select identities.*
+    from {{ ref('int_declared_identity') }} as identities
+    left join {{ ref('fct_identity_conflict') }} as conflicts
+        on conflicts.system = identities.system
+        and conflicts.external_id = identities.external_id
+        and conflicts.person_id = identities.person_id
+        and conflicts.valid_from = identities.valid_from
+    where conflicts.external_id is null
 ),
 
 owners as (
@@ -81,15 +81,13 @@ owners as (
 resolved as (
     select
         classed.*,
+        coalesce(names.model_id, classed.canonical_model) as model_identity,
         deployments.provider_source,
         deployments.provider_account,
         deployments.provider_credential_id,
         case when projects.project_key is not null then classed.ticket_text end as ticket_key,
         coalesce(team_owners.team, key_owners.team) as team,
-        case
-            when conflicts.external_id is not null then null
-            else coalesce(declared_users.person_id, declared_emails.person_id, key_owners.person_id)
-        end as person_id,
+        coalesce(declared_users.person_id, declared_emails.person_id, key_owners.person_id) as person_id,
         coalesce(classed.tag_environment, key_owners.environment) as environment,
         case classed.provider_name
             when 'bedrock' then 'aws'
@@ -99,6 +97,7 @@ resolved as (
             else classed.provider_name
         end as price_provider
     from classed
+    left join {{ ref('model_names') }} as names on names.model_name = classed.canonical_model
     left join deployments
         on deployments.model_id = classed.model_id
         and deployments.gateway_source = 'litellm'
@@ -116,15 +115,16 @@ resolved as (
         and key_owners.external_id = classed.api_key_hash
         and classed.charge_date >= key_owners.valid_from
         and classed.charge_date < key_owners.valid_to
-    left join declared_users
-        on declared_users.external_id = classed.user_id
+    left join declared as declared_users
+        on declared_users.system = 'litellm_user_id'
+        and declared_users.external_id = classed.user_id
         and classed.charge_date >= declared_users.valid_from
         and classed.charge_date < declared_users.valid_to
-    left join declared_emails
-        on declared_emails.external_id = lower(classed.user_id)
+    left join declared as declared_emails
+        on declared_emails.system = 'email'
+        and declared_emails.external_id = lower(classed.user_id)
         and classed.charge_date >= declared_emails.valid_from
         and classed.charge_date < declared_emails.valid_to
-    left join conflicts on conflicts.system = 'litellm_user_id' and conflicts.external_id = classed.user_id
 )
 
 select
@@ -138,7 +138,7 @@ select
     cast({{ milliseconds_between('resolved.start_time', 'resolved.completion_start_time') }} as bigint) as ttft_ms,
     cast(resolved.status as string) as status,
     cast(resolved.provider_name as string) as provider,
-    cast(resolved.canonical_model as string) as model_id,
+    cast(resolved.model_identity as string) as model_id,
     cast(resolved.api_key_hash as string) as key_hash,
     cast(resolved.provider_source as string) as provider_source,
     cast(resolved.provider_account as string) as provider_account,

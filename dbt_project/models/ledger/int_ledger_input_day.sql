@@ -1,15 +1,14 @@
--- Everything that decides a day's shares, as one digest per day. Deliveries never change, so a delivery, its row count
--- and its sums stand for its rows; history is not hashed row by row.
+-- Everything that decides a day's shares, as one digest per day. A request delivery never changes, so its id, row count and
+-- token sum stand for its rows; charges are fingerprinted, since a month is delivered anew each day without changing.
 with charges as (
-    select charge_date, {{ hash_of_rows('part') }} as digest
-    from (
-        select
-            charge_date,
-            {{ row_hash(['x_SourceId', 'x_Account', 'x_Delivery', 'count(*)', 'sum(BilledCost)', 'sum(EffectiveCost)',
-                'sum(x_ReportingCost)', 'sum(ConsumedQuantity)', 'min(x_charge_id)', 'max(x_charge_id)']) }} as part
-        from {{ ref('focus_cost_and_usage') }}
-        group by charge_date, x_SourceId, x_Account, x_Delivery
-    ) as deliveries
+    select
+        charge_date,
+        cast({{ rows_fingerprint(['x_charge_id', 'BilledCost', 'EffectiveCost', 'x_ReportingCost', 'ConsumedQuantity', 'ConsumedUnit',
+            'x_SourceId', 'x_Account', 'x_ModelId', 'x_ModelFamily', 'x_TokenMeter', 'x_CredentialId', 'x_WorkspaceId', 'x_PrincipalId',
+            'SubAccountId', 'Tags', 'ServiceName', 'ServiceCategory', 'ServiceProviderName', 'ChargeCategory', 'ChargeClass',
+            'ChargeFrequency', 'InvoiceIssuerName', 'InvoiceId', 'BillingPeriodStart', 'BillingPeriodEnd', 'ChargePeriodStart',
+            'ChargePeriodEnd', 'BillingCurrency', 'x_SpendSource', 'x_ResidualName']) }} as string) as digest
+    from {{ ref('focus_cost_and_usage') }}
     group by charge_date
 ),
 

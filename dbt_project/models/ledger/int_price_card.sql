@@ -1,5 +1,5 @@
--- Prices per token for every stretch of time and context in which none of them changes. The company's own overrides
--- win over the catalogue while they are valid. A cache meter without a price of its own is billed as plain input.
+-- Prices per token for every stretch of time and context in which none of them changes. The company's contract wins over
+-- a corrected list price, and that over the catalogue. A cache meter without a price of its own is billed as plain input.
 with prices as (
     select
         provider_id,
@@ -10,7 +10,7 @@ with prices as (
         cast(price_usd_per_million * cast(0.000001 as decimal(6, 6)) as decimal(18, 12)) as price_per_token,
         coalesce(cast(effective_from as date), cast('1900-01-01' as date)) as effective_from,
         coalesce(cast(effective_to as date), cast('9999-12-31' as date)) as effective_to,
-        'catalogue' as origin
+        3 as precedence
     from {{ ref('stg_prices__genai_prices') }}
     where coalesce(tier, 'standard') in ('standard', 'default', '')
     union all
@@ -23,7 +23,7 @@ with prices as (
         cast(cast(price_usd_per_million as decimal(28, 16)) * cast(0.000001 as decimal(6, 6)) as decimal(18, 12)) as price_per_token,
         coalesce(cast(valid_from as date), cast('1900-01-01' as date)) as effective_from,
         coalesce(cast(valid_to as date), cast('9999-12-31' as date)) as effective_to,
-        'override' as origin
+        case when source like 'contract%' then 1 else 2 end as precedence
     from {{ ref('price_overrides') }}
     where coalesce(tier, 'standard') in ('standard', 'default', '')
 ),
@@ -65,7 +65,7 @@ cells as (
     where stretches.effective_to is not null
 ),
 
--- One price per cell and meter: override first, then the highest context step reached, then the newest, then the
+-- One price per cell and meter: contract first, then the highest context step reached, then the newest, then the
 -- shortest native name (the model itself before its regional variants).
 chosen as (
     select cells.*, prices.token_meter, prices.price_per_token
@@ -79,7 +79,7 @@ chosen as (
     qualify row_number() over (
         partition by cells.provider_id, cells.model_id, cells.effective_from, cells.context_from_tokens, prices.token_meter
         order by
-            case when prices.origin = 'override' then 0 else 1 end,
+            prices.precedence,
             prices.context_from_tokens desc,
             prices.effective_from desc,
             length(prices.native_model_id),

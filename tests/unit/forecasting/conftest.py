@@ -67,7 +67,7 @@ def company() -> pl.DataFrame:
     return hierarchy(stationary(6, 260, seed=5))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make() -> dict[str, Callable]:
     """The builders above, by name."""
     return {"rows": rows, "hierarchy": hierarchy, "stationary": stationary, "budget": budget}

@@ -97,6 +97,19 @@ def test_missing_yesterday_moves_the_cutoff_not_the_period(make):
     assert row["period_end"] == date(2026, 10, 1)
 
 
+@pytest.mark.parametrize(("closed_days_ago", "cutoff_days_ago"), [(0, 0), (3, 3), (7, 7), (8, 0), (None, 0)])
+def test_open_days_are_waited_for_but_not_for_ever(make, closed_days_ago, cutoff_days_ago):
+    """A late source moves the cutoff back by up to a week; one that has stopped does not hold up everybody."""
+    frame = make["hierarchy"](make["stationary"](3, 150, seed=1))
+    until = AS_OF - timedelta(days=999 if closed_days_ago is None else closed_days_ago)
+    frame = frame.with_columns(is_closed=pl.col("charge_date") <= until)
+    result = forecast(frame, AS_OF + timedelta(days=1), make["budget"](), run_id="r")
+    cutoff = AS_OF - timedelta(days=cutoff_days_ago)
+    assert result.forecast_total["data_cutoff"].unique().to_list() == [cutoff]
+    total = frame.filter(pl.col("level") == "total", pl.col("charge_date").is_between(date(2026, 9, 1), cutoff))
+    assert float(result.budget_pacing["mtd"][0]) == pytest.approx(total["cost"].sum())
+
+
 def test_one_series_missing_yesterday_is_a_gap_not_a_zero(make):
     frame = make["hierarchy"](make["stationary"](3, 150, seed=1), teams=1)
     gone = (pl.col("series_key") == "workflow=w00") & (pl.col("charge_date") == AS_OF)
@@ -241,6 +254,15 @@ def test_expected_share_follows_the_weekdays():
     state = _pace(weekday_weight=weekdays_only)
     assert state.plan_to_date == pytest.approx(100 * 14 / 22)
     assert state.linear_pace_index == pytest.approx(60 / (100 * 20 / 30))
+
+
+@pytest.mark.parametrize(("as_of", "workdays", "weekend"), [(AS_OF, 14, 6), (AS_OF - timedelta(days=4), 12, 4)])
+def test_plan_to_date_uses_the_measured_weekday_shape(make, as_of, workdays, weekend):
+    """Ten a weekday, nothing at weekends: shrunk over eight weeks the shape is 1.32 and 0.2, on any day of the week."""
+    days = [AS_OF - timedelta(days=i) for i in range(139, -1, -1)]
+    frame = make["rows"]("total", "total", "", [10.0 if d.weekday() < 5 else 0.0 for d in days])
+    plan = forecast(frame, as_of, make["budget"](amount_usd="1000"), run_id="r").budget_pacing["plan_to_date"][0]
+    assert plan == pytest.approx(1000 * (workdays * 1.32 + weekend * 0.2) / (22 * 1.32 + 8 * 0.2))
 
 
 @pytest.mark.parametrize(

@@ -113,13 +113,13 @@ def test_breach_quantile_past_the_breaching_mass_is_open():
 
 def test_conformal_neff():
     inputs, expected = GOLDEN["conformal-neff"]["inputs"], GOLDEN["conformal-neff"]["expected"]
-    n_eff = effective_windows(inputs["n"], 0, inputs["horizon"])
+    n_eff = effective_windows(np.array(inputs["n"]), np.array(0), inputs["horizon"])
     assert n_eff == expected["n_eff"]
-    assert upper_level(inputs["alpha"], np.inf) == pytest.approx(expected["upper_level_plain"])
-    assert upper_level(inputs["alpha"], n_eff) == expected["upper_level_adjusted"]
-    weekly = effective_windows(inputs["n"], 0, 7)
+    assert upper_level(np.array(inputs["alpha"]), np.array(np.inf)) == pytest.approx(expected["upper_level_plain"])
+    assert upper_level(np.array(inputs["alpha"]), n_eff) == expected["upper_level_adjusted"]
+    weekly = effective_windows(np.array(inputs["n"]), np.array(0), 7)
     assert weekly == pytest.approx(expected["h7_n_eff"], rel=1e-9)
-    assert upper_level(inputs["alpha"], weekly) == pytest.approx(expected["h7_upper_level"], rel=1e-9)
+    assert upper_level(np.array(inputs["alpha"]), weekly) == pytest.approx(expected["h7_upper_level"], rel=1e-9)
 
 
 def test_mint_wls():

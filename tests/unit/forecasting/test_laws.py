@@ -205,6 +205,13 @@ def test_reconcile_clips_negative_children_and_still_adds():
     assert solved[1, 0] - solved[2, 0] == pytest.approx(-10.0)
 
 
+def test_reconcile_solves_again_until_no_child_is_negative():
+    """The second child turns negative only after the first was set to zero."""
+    children = np.array([[2.0], [8.0], [100.0]])
+    _, solved = reconcile(np.array([60.0]), children, np.array([30.0, 6.0, 14.0]))
+    assert solved.ravel().tolist() == pytest.approx([0.0, 0.0, 60.0])
+
+
 def test_default_path_needs_no_statsmodels():
     code = "import sys, forecasting.run; print(any(m.split('.')[0] in ('statsmodels', 'pandas', 'scipy') for m in sys.modules))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

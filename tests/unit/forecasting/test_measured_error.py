@@ -8,23 +8,23 @@ import numpy as np
 import polars as pl
 import pytest
 
-from forecasting.backtest import independent_windows
+from forecasting.backtest import ScoreBook, independent_windows, run_windows
+from forecasting.baselines import ma7, naive_last, run_rate, seasonal_naive
 from forecasting.config import ForecastConfig
 from forecasting.drivers import driver_pattern, driver_table, price_factor
+from forecasting.hierarchy import build_tree
 from forecasting.intervals import Pool, wilson
 from forecasting.run import forecast
-from forecasting.selection import METHODS, NAIVE_METHODS, _choose
+from forecasting.selection import METHODS, NAIVE_METHODS, _choose, _combine, candidates
 from forecasting.series import build_panel
 
 AS_OF = date(2026, 9, 20)
 
 
 @pytest.fixture(scope="module")
-def covered():
-    from tests.unit.forecasting.conftest import budget, hierarchy, stationary
-
-    frame = hierarchy(stationary(20, 330, seed=11), teams=4)
-    return forecast(frame, AS_OF, budget(), config=ForecastConfig(materiality=0.0), run_id="r")
+def covered(make):
+    frame = make["hierarchy"](make["stationary"](20, 330, seed=11), teams=4)
+    return forecast(frame, AS_OF, make["budget"](), config=ForecastConfig(materiality=0.0), run_id="r")
 
 
 @pytest.mark.parametrize("horizon", ["h7", "h14", "month_end"])
@@ -91,9 +91,9 @@ def test_the_naive_forecast_is_published_when_it_wins(make):
         (0.20, 0.23, 0.30, 6, "ens3"),
         (0.23, 0.20, 0.30, 6, "driver"),
         (0.20, 0.22, 0.30, 6, "combined"),
-        (0.20, 0.23, 0.30, 5, "combined"),
-        (0.20, 0.20, 0.10, 3, "ma7"),
-        (0.20, 0.20, 0.10, 2, None),
+        (0.20, 0.23, 0.30, 5, None),
+        (0.20, 0.20, 0.10, 6, "ma7"),
+        (0.20, 0.20, 0.10, 5, None),
         (0.20, None, 0.30, 6, "ens3"),
         (None, None, None, 6, None),
     ],
@@ -140,28 +140,73 @@ def test_pool_halves_the_weight_and_forgets_others_after_150_days():
     assert pool.quantiles(np.array([[0.5, 0.51], [0.5, 1.0]])).tolist() == [[-1.0, 1.0], [-1.0, -1.0]]
 
 
-def test_interval_adapts_after_misses(make):
-    """Spend that doubles again and again is missed on the high side: the next intervals are wider than unadapted ones."""
-    costs = make["stationary"](1, 300, seed=9)["w00"] * np.repeat(2.0 ** np.arange(10), 30)
-    frame = make["rows"]("total", "total", "", costs)
-    widths = []
+def test_a_series_without_scores_takes_its_siblings_whole():
+    score = np.full((2, 100), np.nan)
+    score[1, 40:44] = [1.0, 2.0, 3.0, 4.0]
+    pool = Pool.at(score, 99, 2, ForecastConfig())
+    assert pool.quantiles(np.array([[0.25, 0.75], [0.25, 0.75]])).tolist() == [[1.0, 3.0], [1.0, 3.0]]
+
+
+def test_miscoverage_adapts_by_each_resolved_window(make):
+    """Misses lower the level, hits raise it, by the stated step, and only windows that are over count."""
+    costs = make["stationary"](1, 300, seed=9)["w00"] * np.where(np.arange(300) >= 270, 6.0, 1.0)
+    panel = build_panel(make["rows"]("total", "total", "", costs), AS_OF)
+    ends = {}
     for rate in (0.0, 0.02):
         config = ForecastConfig(adaptive_rate=rate)
-        row = forecast(frame, AS_OF, make["budget"](), config=config, run_id="r").forecast_total.filter(period_kind="h7")
-        widths.append((row["hi80"] - row["lo80"]).item())
-    assert widths[1] > widths[0]
+        tree = build_tree(panel, config)
+        found = candidates(tree, config)
+        ends[rate] = run_windows(tree, found, ScoreBook(panel, found.published, config), "h7", config)
+    window = ends[0.02]
+    heard = np.isfinite(window.actual[0]) & np.isfinite(window.low[0, :, 0])
+    actual = window.actual[0, heard, None]
+    missed = (actual < window.low[0, heard]) | (actual > window.high[0, heard])
+    nominal = np.array([0.2, 0.05])
+    assert missed.any() and not missed.all()
+    level = nominal
+    for miss in missed:
+        level = np.clip(level + 0.02 * (nominal - miss), 0.004, 0.6)
+    assert window.miss[0] == pytest.approx(level)
+    assert ends[0.0].miss[0].tolist() == [0.2, 0.05]
+    assert not np.array_equal(ends[0.0].high, window.high, equal_nan=True)
 
 
-def test_driver_ratio_starts_where_calls_are_known_and_widens_until_thirty(make):
+def test_driver_ratio_starts_where_calls_are_known(make):
     """Calls logged for the last 10 days only: the ratio does not divide 28 days of cost by 10 days of calls."""
     calls = [0.0] * 90 + [10.0] * 10
     panel = build_panel(make["rows"]("workflow=a", "workflow", "a", [5.0] * 100, calls=calls), AS_OF)
     assert driver_pattern(panel)[0, -1] == pytest.approx([5.0] * 7)
     assert np.isnan(driver_pattern(panel)[0, 89]).all()
-    sparse = [1.0 if i % 2 else 0.0 for i in range(60)] + [0.0] * 20 + [1.0] * 20
-    cost = [4.0 * c for c in sparse]
-    table = driver_table(build_panel(make["rows"]("workflow=a", "workflow", "a", cost, calls=sparse), AS_OF))
-    assert table["context"].item() * table["rate"].item() == pytest.approx(4.0)
+
+
+def test_driver_ratio_widens_until_it_holds_thirty_calls(make):
+    """One call a day at cost 2, before that at cost 4: 28 calls are too few, 56 days hold both prices in equal parts."""
+    calls, cost = [1.0] * 100, [4.0] * 72 + [2.0] * 28
+    table = driver_table(build_panel(make["rows"]("workflow=a", "workflow", "a", cost, calls=calls), AS_OF))
+    assert table["context"].item() * table["rate"].item() == pytest.approx(3.0)
+    busy = driver_table(build_panel(make["rows"]("workflow=a", "workflow", "a", cost, calls=[2.0] * 100), AS_OF))
+    assert busy["context"].item() * busy["rate"].item() == pytest.approx(1.0)
+
+
+def test_combination_leans_to_the_smaller_error():
+    direct, driver, missing = np.full((1, 1, 7), 10.0), np.full((1, 1, 7), 20.0), np.full((1, 1, 7), np.nan)
+    small, large, unknown = np.array([[0.1]]), np.array([[0.3]]), np.array([[np.nan]])
+    assert _combine(direct, driver, small, large)[0, 0, 0] == pytest.approx(12.5)
+    assert _combine(direct, driver, large, small)[0, 0, 0] == pytest.approx(17.5)
+    assert _combine(direct, driver, unknown, small)[0, 0, 0] == pytest.approx(15.0)
+    assert _combine(direct, missing, small, large)[0, 0, 0] == pytest.approx(10.0)
+
+
+def test_naive_forecasts_by_hand():
+    """Days 28 to 31 of one month and 1 to 3 of the next, spend 1 to 7; a second series starts on day 6."""
+    values = np.array([np.arange(1.0, 8.0), [0, 0, 0, 0, 0, 4.0, 8.0]])
+    start, day = np.array([0, 5]), np.array([28, 29, 30, 31, 1, 2, 3])
+    assert run_rate(values, start, day)[:, -1, 0].tolist() == [6.0, 6.0]
+    assert run_rate(values, start, day)[0, 3, 0] == 2.5
+    assert ma7(values, start)[:, -1, 0].tolist() == [4.0, 6.0]
+    assert naive_last(values)[:, -1, 3].tolist() == [7.0, 8.0]
+    assert seasonal_naive(values, start)[0, -1].tolist() == list(range(1, 8))
+    assert seasonal_naive(values, start)[1, -1].tolist() == [6.0] * 7
 
 
 def test_price_factor_reprices_the_mix():

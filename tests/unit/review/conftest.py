@@ -54,7 +54,7 @@ RELATIONS: dict[str, dict[str, str]] = {
         "breach_date_p10": DAY, "breach_date_p50": DAY, "breach_date_p90": DAY, "level": TEXT,
     },
     "backtest": {
-        "series_key": TEXT, "level": TEXT, "as_of": DAY, "horizon": WHOLE, "method": TEXT, "forecast": REAL,
+        "series_key": TEXT, "level": TEXT, "as_of": DAY, "horizon": TEXT, "method": TEXT, "forecast": REAL,
         "actual": REAL, "lo80": REAL, "hi80": REAL, "lo95": REAL, "hi95": REAL, "error": REAL, "is_resolved": "BOOLEAN",
     },
     "top_deltas": {
@@ -153,7 +153,7 @@ def _forecast_total() -> Iterator[tuple[Any, ...]]:
         yield (
             f"{level}:{scope}", level, scope, as_of, "month_end", date(2026, 9, 1), date(2026, 10, 1),
             118_400.5 * factor, 110_300.25 * factor, 128_900.75 * factor, 104_000.0 * factor, 136_000.0 * factor, 11.5,
-            0.82, 0.96, "measured", "ens3", "ok", LAST_DAY,
+            0.82, 0.96, "measured", "bottom_up", "ok", LAST_DAY,
         )
 
 
@@ -177,11 +177,11 @@ def _pacing() -> Iterator[tuple[Any, ...]]:
 
 
 def _backtest() -> Iterator[tuple[Any, ...]]:
-    for horizon in (7, 30):
+    for horizon in ("h7", "h30", "month_end"):
         for n in range(24):
             as_of = date(2026, 3, 1) + timedelta(days=5 * n)
             actual = 2800.0 + 20 * n
-            for method, miss in (("ens3", 0.06), ("seasonal_naive", 0.11)):
+            for method, miss in (("published", 0.06), ("ens3", 0.06), ("seasonal_naive", 0.11), ("ma7", 0.2)):
                 forecast = actual * (1 + (miss if n % 2 else -miss / 2))
                 yield (
                     "total:all", "total", as_of, horizon, method, forecast, actual, forecast * 0.9, forecast * 1.1,

@@ -35,6 +35,6 @@ select
     {{ line_problem(
         ['unblended_cost', 'currency_code', 'billing_period_start', 'billing_period_end', 'usage_start', 'usage_end',
          'line_item_type', 'payer_account_id'],
-        instants, numbers, 'unblended_cost'
+        instants, numbers
     ) }} as problem
 from lines

@@ -31,6 +31,6 @@ select
     {{ cost_remainder('cost') }} as cost_remainder,
     {{ json_object_text(delivered_beyond_scale(scaled)) }} as delivered_numbers,
     {{ line_problem(
-        ['cost', 'billing_currency', 'usage_date', 'billing_account_id', 'cost_view', 'charge_type'], instants, numbers, 'cost'
+        ['cost', 'billing_currency', 'usage_date', 'billing_account_id', 'cost_view', 'charge_type'], instants, numbers
     ) }} as problem
 from lines

@@ -28,6 +28,6 @@ select
     {{ cost_remainder('my_cost') }} as billed_cost_remainder,
     {{ json_object_text(delivered_beyond_scale(scaled)) }} as delivered_numbers,
     {{ line_problem(
-        ['currency_code', 'interval_usage_start', 'interval_usage_end', 'tenant_id', 'service'], instants, numbers, 'my_cost'
+        ['currency_code', 'interval_usage_start', 'interval_usage_end', 'tenant_id', 'service'], instants, numbers
     ) }} as problem
 from lines

@@ -26,3 +26,9 @@ concat(regexp_extract({{ hit }}, '{{ ticket_key_pattern() }}', 2), '-', regexp_e
 {% macro ratio(numerator, denominator) -%}
 cast({{ numerator }} as double) / nullif(cast({{ denominator }} as double), 0)
 {%- endmacro %}
+
+{#- One number for a set of rows whatever their order: an aggregate. Fast, not stable over engine versions; a new version
+    costs one rebuild. -#}
+{% macro rows_fingerprint(columns) -%}{{ return(adapter.dispatch('rows_fingerprint')(columns)) }}{%- endmacro %}
+{% macro duckdb__rows_fingerprint(columns) -%}sum(cast(hash({{ columns | join(', ') }}) as hugeint)){%- endmacro %}
+{% macro default__rows_fingerprint(columns) -%}sum(cast(xxhash64({{ columns | join(', ') }}) as decimal(38, 0))){%- endmacro %}

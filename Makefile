@@ -1,0 +1,66 @@
+# One command each. PROFILE is sandbox (default), samples or production.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PROFILE ?= sandbox
+PYTHON ?= python3.11
+PORT ?= 3000
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed-$(shell sha256sum requirements.lock 2>/dev/null | cut -c1-16)
+DAYS ?=
+CLI := $(BIN)/python -m orchestration.cli
+
+export DO_NOT_TRACK := 1
+export DBT_SEND_ANONYMOUS_USAGE_STATS := false
+export DAGSTER_DISABLE_TELEMETRY := 1
+export GX_ANALYTICS_ENABLED := false
+export OMP_NUM_THREADS := 1
+export PYTHONPATH := $(CURDIR)
+
+.PHONY: help run test dev doctor bench soak lock lint clean install
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+install: $(STAMP) ## the virtual environment, from the lock
+
+$(STAMP): requirements.lock
+	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) not found. Install Python 3.11, or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if v == (3, 11) else f"error: {sys.executable} is Python {v[0]}.{v[1]}; this project needs 3.11")'
+	@echo "installing the locked packages into $(VENV) (once, a minute or two) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	@rm -f $(VENV)/.installed-*
+	@touch $@
+
+run: $(STAMP) ## everything, from the sources to a published snapshot (PROFILE=samples for the real bills)
+	@$(CLI) run --profile $(PROFILE) $(if $(DAYS),--days $(DAYS))
+
+dev: $(STAMP) ## Dagster's pages and daemon with the daily schedule, sandbox included
+	@$(CLI) dev --profile $(PROFILE) --port $(PORT) $(if $(DAYS),--days $(DAYS))
+
+doctor: $(STAMP) ## one cheap read-only question to each configured source
+	@$(CLI) doctor --profile $(PROFILE) $(if $(DAYS),--days $(DAYS))
+
+test: $(STAMP) lint ## lint and every test but the long campaigns
+	@$(BIN)/python -m pytest -m "not soak"
+
+soak: $(STAMP) ## the long campaigns
+	@$(BIN)/python -m pytest -m soak --timeout 7200
+
+bench: $(STAMP) ## daily against full run at 120 and 420 days
+	@$(BIN)/python -m benchmarks.daily
+
+lint: $(STAMP)
+	@$(BIN)/ruff check .
+	@$(BIN)/lint-imports --no-cache
+
+lock: ## resolve requirements.in into requirements.lock (needs uv)
+	@uv pip compile --python-version 3.11 --generate-hashes --no-emit-index-url --quiet requirements.in -o requirements.lock
+
+clean: ## everything the sandbox and samples profiles made; never production
+	@rm -rf lake warehouse published dagster logs dbt_target data_docs sandbox_state profiles/samples dbt_project/target* build
+	@find . -path ./$(VENV) -prune -o -name __pycache__ -type d -print0 | xargs -0 rm -rf
+	@rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+select * from {{ ref('focus_conformance_check') }}

@@ -1,0 +1,311 @@
+"""Command line: `python -m orchestration.cli run|doctor|variables|prune|explain-home`.
+
+Exit codes: 0 published, 1 a gate or step stopped the run, 2 a setting is wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from orchestration.settings import PROFILES, PROJECT_ROOT, Settings, SettingsError, load_settings, variables_markdown
+
+_SANDBOX_SECONDS = 300.0
+QUIET = {
+    "DO_NOT_TRACK": "1",
+    "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    "DAGSTER_DISABLE_TELEMETRY": "1",
+    "GX_ANALYTICS_ENABLED": "false",
+    "OMP_NUM_THREADS": "1",
+}
+
+
+class SandboxFailed(RuntimeError):
+    """The sandbox company did not start."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})
+    try:
+        return int(options.command(options))
+    except (SettingsError, SandboxFailed) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m orchestration.cli", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+
+    run = commands.add_parser("run", help="materialise everything and publish a snapshot")
+    run.add_argument("--profile", choices=PROFILES)
+    run.add_argument("--days", type=int, help="sandbox only: length of the company's history")
+    run.add_argument("--full", action="store_true", help="rebuild the whole warehouse from the lake")
+    run.set_defaults(command=_run)
+
+    doctor = commands.add_parser("doctor", help="ask each configured source one cheap read-only question")
+    doctor.add_argument("--profile", choices=PROFILES)
+    doctor.add_argument("--days", type=int)
+    doctor.set_defaults(command=_doctor)
+
+    dev = commands.add_parser("dev", help="Dagster's pages and daemon with the daily schedule")
+    dev.add_argument("--profile", choices=PROFILES)
+    dev.add_argument("--days", type=int)
+    dev.add_argument("--port", type=int, default=3000)
+    dev.set_defaults(command=_dev)
+
+    table = commands.add_parser("variables", help="the table of environment variables")
+    table.set_defaults(command=lambda _: print(variables_markdown()) or 0)
+
+    prune = commands.add_parser("prune", help="remove old snapshots and logs")
+    prune.add_argument("--profile", choices=PROFILES)
+    prune.add_argument("--keep", type=int, help="snapshots to keep beside the current one")
+    prune.set_defaults(command=_prune)
+
+    explain = commands.add_parser("explain-home", help="where a profile keeps what")
+    explain.add_argument("--profile", choices=PROFILES)
+    explain.set_defaults(command=_explain_home)
+    return parser
+
+
+def _environment(options: argparse.Namespace) -> dict[str, str]:
+    env = dict(os.environ)
+    if options.profile:
+        env["AISL_PROFILE"] = options.profile
+    return env
+
+
+@contextlib.contextmanager
+def sandbox(settings: Settings, days: int | None) -> Iterator[dict[str, str]]:
+    """The sandbox company as a process of its own; gives the variables that point at it. Stopped at the end.
+
+    Raises SandboxFailed when it does not come up.
+    """
+    state = settings.home / "sandbox_state"
+    log = settings.logs_dir / "sandbox.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "sandbox", "serve", "--state", str(state)]
+    command += ["--days", str(days)] if days else []
+    with log.open("a", encoding="utf-8") as errors:
+        # It stops when its standard input closes, so it never outlives this process.
+        process = subprocess.Popen(
+            command, cwd=PROJECT_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True
+        )
+    try:
+        yield _announced(process, log)
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _announced(process: subprocess.Popen[str], log: Path) -> dict[str, str]:
+    assert process.stdout is not None
+    deadline = time.monotonic() + _SANDBOX_SECONDS
+    while time.monotonic() < deadline:
+        ready, _, _ = select.select([process.stdout], [], [], 1.0)
+        line = process.stdout.readline() if ready else ""
+        if line.strip().startswith("{"):
+            announced: Mapping[str, Any] = json.loads(line)
+            return {str(k): str(v) for k, v in announced.get("env", announced).items()}
+        if ready and not line and process.poll() is not None:
+            break
+    raise SandboxFailed(f"the sandbox company did not start; its own words are in {log}")
+
+
+@contextlib.contextmanager
+def _ready(options: argparse.Namespace) -> Iterator[tuple[Settings, dict[str, str]]]:
+    """Settings of the profile, with the sandbox running when it is the sandbox's."""
+    env = _environment(options)
+    settings = load_settings(env)
+    if settings.profile != "sandbox":
+        yield settings, env
+        return
+    print("starting the sandbox company ...", flush=True)
+    with sandbox(settings, options.days) as announced:
+        env |= announced
+        yield load_settings(env), env
+
+
+def _run(options: argparse.Namespace) -> int:
+    started = time.monotonic()
+    with _ready(options) as (settings, _):
+        phases = {"sandbox": time.monotonic() - started}
+        return run(settings, full=options.full, phases=phases)
+
+
+def run(settings: Settings, *, full: bool = False, phases: dict[str, float] | None = None) -> int:
+    """Materialise both jobs through Dagster and print what came of it. Returns the exit code."""
+    import warnings
+
+    warnings.simplefilter("ignore")
+    from orchestration import automation, publish
+    from orchestration.definitions import build_definitions
+    from orchestration.progress import Progress, progress_logger
+
+    spent = phases if phases is not None else {}
+    begun = time.monotonic()
+    progress = Progress(lambda line: print(line, flush=True))
+    log = settings.logs_dir / f"run-{settings.as_of:%Y%m%dT%H%M%SZ}.log"
+    print(f"profile {settings.profile}, as of {settings.as_of:%Y-%m-%d %H:%M} UTC, home {_short(settings.home)}")
+    definitions = build_definitions(settings, loggers={"terminal": progress_logger(progress, log)})
+    spent["start-up and dbt parse"] = time.monotonic() - begun
+    rebuild = {automation.FULL_REBUILD: "true"} if full else {}
+    tags = {
+        automation.BILLING_MONTHS: automation.monthly_tags(settings),
+        automation.DAILY: automation.daily_tags(settings) | rebuild,
+    }
+    with instance(settings) as home_instance:
+        for job, job_tags in tags.items():
+            print(f"{job.replace('_', ' ')}")
+            outcome = definitions.resolve_job_def(job).execute_in_process(
+                instance=home_instance,
+                tags=job_tags,
+                raise_on_error=False,
+                run_config={"loggers": {"terminal": {"config": {}}}},
+            )
+            if not outcome.success:
+                _say_stopped(progress, publish.current(settings), log)
+                return 1
+    spent |= _phases(progress.seconds)
+    _say_published(settings, spent, begun)
+    return 0
+
+
+@contextlib.contextmanager
+def instance(settings: Settings) -> Iterator[Any]:
+    """The Dagster instance of a home, with the project's instance settings."""
+    import dagster as dg
+
+    settings.dagster_home.mkdir(parents=True, exist_ok=True)
+    (settings.dagster_home / "dagster.yaml").write_bytes((PROJECT_ROOT / "dagster.yaml").read_bytes())
+    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as opened:
+        yield opened
+
+
+def _say_stopped(progress: Any, current: Path | None, log: Path) -> None:
+    print("\nSTOPPED", file=sys.stderr)
+    for line in [*progress.failed_checks, *progress.failures]:
+        print(f"  {line}", file=sys.stderr)
+    kept = f"the published snapshot stays the one of {current.name}" if current else "nothing was published before"
+    print(f"  {kept}\n  details: {_short(log)}", file=sys.stderr)
+
+
+def _say_published(settings: Settings, spent: Mapping[str, float], begun: float) -> None:
+    import duckdb
+
+    from orchestration.review import summary
+
+    link = settings.published_dir / "current"
+    connection = duckdb.connect(str(link / "warehouse.duckdb"), read_only=True)
+    try:
+        lines = summary(connection)
+    finally:
+        connection.close()
+    print()
+    print("\n".join(lines))
+    print(f"\nsnapshot     {_short(link / 'warehouse.duckdb')}")
+    print(f"review page  {_short(link / 'review.html')}")
+    print(f"workbook     {_short(link / 'review.xlsx')}")
+    print("seconds      " + ", ".join(f"{name} {seconds:.1f}" for name, seconds in spent.items()))
+    print(f"total        {time.monotonic() - begun:.1f} s")
+
+
+def _phases(seconds: Mapping[str, float]) -> dict[str, float]:
+    """Seconds of the steps, summed by room."""
+    found: dict[str, float] = {}
+    for step, value in seconds.items():
+        if step.startswith("raw__"):
+            room = "landing"
+        elif step.startswith("gate_"):
+            room = "gates"
+        elif step.startswith("dbt_"):
+            room = f"dbt {step.removeprefix('dbt_')}"
+        else:
+            room = {"warehouse__prepared": "preparation", "warehouse__built_deliveries": "preparation"}.get(step, step)
+        found[room] = found.get(room, 0.0) + value
+    return {name.replace("__", " ").replace("_", " "): value for name, value in found.items()}
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from ingestion.doctor import check
+    from orchestration.resources import lake_of
+
+    with _ready(options) as (settings, _):
+        rows = check(settings.accounts, lake_of(settings), as_of=settings.as_of)
+    return _print_doctor(rows)
+
+
+def _print_doctor(rows: Sequence[Any]) -> int:
+    print(f"{'source':<12}{'account':<16}{'state':<14}detail")
+    for row in rows:
+        print(f"{row.source:<12}{row.account:<16}{row.state:<14}{row.detail}")
+    return 0 if all(row.state in ("ok", "off") for row in rows) else 1
+
+
+def _dev(options: argparse.Namespace) -> int:
+    with _ready(options) as (settings, env):
+        with instance(settings):
+            pass
+        env |= {
+            "DAGSTER_HOME": str(settings.dagster_home),
+            "AISL_HOME": str(settings.home),
+            "AISL_PROFILE": settings.profile,
+        }
+        command = [sys.executable, "-m", "dagster", "dev", "-m", "orchestration.definitions", "-p", str(options.port)]
+        try:
+            return subprocess.run(command, cwd=PROJECT_ROOT, env=env, check=False).returncode
+        except KeyboardInterrupt:
+            return 0
+
+
+def _prune(options: argparse.Namespace) -> int:
+    from orchestration import publish
+
+    settings = load_settings(_environment(options))
+    removed = [*publish.clean_unfinished(settings), *publish.prune(settings, options.keep)]
+    print(f"removed {len(removed)} snapshots: {', '.join(removed) or 'none'}")
+    return 0
+
+
+def _explain_home(options: argparse.Namespace) -> int:
+    settings = load_settings(_environment(options))
+    rows: list[tuple[str, Path | str | date]] = [
+        ("profile", settings.profile),
+        ("as of", settings.as_of.isoformat()),
+        ("first charge day", settings.start_date),
+        ("lake", settings.lake_url),
+        ("warehouse", settings.warehouse_path),
+        ("published", settings.published_dir / "current"),
+        ("dagster", settings.dagster_home),
+        ("logs", settings.logs_dir),
+        ("data docs", settings.home / "data_docs"),
+    ]
+    for name, value in rows:
+        print(f"{name:<18}{value}")
+    return 0
+
+
+def _short(path: Path) -> str:
+    with contextlib.suppress(ValueError):
+        return str(path.relative_to(Path.cwd()))
+    return str(path)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

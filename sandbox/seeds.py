@@ -1,0 +1,206 @@
+"""The company facts a pipeline keeps as seeds, derived from the same constants as the vendors' answers."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import io
+from pathlib import Path
+
+from sandbox import calendar, prices
+from sandbox.company import (
+    AWS_ACCOUNTS,
+    CODING_WORKFLOW,
+    CREDENTIALS,
+    CUSTOMERS,
+    DEPLOYMENTS,
+    MOVED_ON,
+    MOVED_PERSON,
+    MOVED_TO,
+    OPENAI_PROJECTS,
+    PEOPLE,
+    TEAMS,
+    VIRTUAL_KEYS,
+    WORKFLOWS,
+    owner,
+)
+
+Rows = list[dict[str, str]]
+_OPEN = {"valid_from": "", "valid_to": ""}
+
+
+def _teams() -> Rows:
+    return [
+        {"team": t.team, "team_name": t.name, "cost_center": t.cost_center, "department": t.department,
+         "owner_person_id": owner(t.team).person_id, **_OPEN}
+        for t in TEAMS
+    ]  # fmt: skip
+
+
+def _people() -> Rows:
+    rows = []
+    for p in PEOPLE:
+        row = {"person_id": p.person_id, "display_name": p.name, "team": p.team, **_OPEN}
+        if p.person_id == MOVED_PERSON:
+            rows.append(row | {"valid_to": MOVED_ON.isoformat()})
+            row = row | {"team": MOVED_TO, "valid_from": MOVED_ON.isoformat()}
+        rows.append(row)
+    return rows
+
+
+def _identities() -> Rows:
+    return [
+        {"person_id": p.person_id, "system": system, "external_id": str(value), **_OPEN}
+        for p in PEOPLE
+        for system, value in (
+            ("email", p.email), ("github_id", p.github_id), ("github_login", p.github_login),
+            ("jira_account_id", p.jira_account_id), ("anthropic_user_id", p.anthropic_user_id),
+            ("openai_user_id", p.openai_user_id), ("litellm_user_id", p.litellm_user_id),
+        )
+    ]  # fmt: skip
+
+
+def _owned(source: str, kind: str, name: str, team: str = "", workflow: str = "", person: str = "", environment: str = "",
+           is_gateway: bool = False) -> dict[str, str]:  # fmt: skip
+    return {
+        "source": source, "object_type": kind, "external_id": name, "team": team, "workflow": workflow, "person_id": person,
+        "environment": environment, "is_gateway": str(is_gateway).lower(), **_OPEN,
+    }  # fmt: skip
+
+
+def _ownership() -> Rows:
+    rows = [
+        _owned(c.source, "api_key", c.key_id, c.team, c.workflow, c.person, c.environment, c.is_gateway)
+        for c in CREDENTIALS
+        if c.key_id and not c.is_orphan
+    ]
+    rows += [
+        _owned("anthropic", "workspace", "wrkspc_01gateway", "platform"),
+        _owned("anthropic", "workspace", "wrkspc_01batch", "legal-ai", "contract-extraction"),
+        _owned("anthropic", "workspace", "wrkspc_01pilot", "revenue-ai", "sales-research-agent"),
+    ]
+    project_teams = {"proj_gateway01": ("platform", ""), "proj_brand01": ("brand-ai", "marketing-drafting"), "proj_data01": ("data", ""),
+                     "proj_default01": ("it-knowledge", "internal-knowledge-bot"), "proj_pilot01": ("brand-ai", "marketing-drafting")}  # fmt: skip
+    rows += [_owned("openai", "project", p[0], *project_teams[p[0]]) for p in OPENAI_PROJECTS]
+    rows += [_owned("aws", "sub_account", account, team) for account, _, team in AWS_ACCOUNTS if team]
+    rows += [
+        _owned("litellm", "api_key", k.key_hash, k.team, k.workflow, "", k.environment, True) for k in VIRTUAL_KEYS if k.team
+    ]
+    rows += [_owned("litellm", "team_id", f"team-{t.team}", t.team) for t in TEAMS]
+    return rows
+
+
+def _workflows() -> Rows:
+    rows = [
+        {"workflow": w.workflow, "workflow_name": w.name, "team": w.team, "outcome": w.outcome, **_OPEN} for w in WORKFLOWS
+    ]
+    return [*rows, {"workflow": CODING_WORKFLOW, "workflow_name": "Coding tools", "team": "devx", "outcome": "pull request merged", **_OPEN}]
+
+
+def _deployments() -> Rows:
+    rows = []
+    for d in DEPLOYMENTS:
+        on_aws = d.provider == "bedrock"
+        rows.append({
+            "gateway_source": "litellm", "model_id": d.deployment_id, "provider_source": d.source, "provider_account": "default",
+            "provider_credential_id": "" if on_aws else CREDENTIALS[d.credential].key_id or "",
+            "workspace_id": AWS_ACCOUNTS[1][0] if on_aws else CREDENTIALS[d.credential].workspace or "", **_OPEN,
+        })  # fmt: skip
+    return rows
+
+
+def _rule(rule_id: str, priority: int, method: str, *, service: str = "", source: str = "aws", category: str = "", basis: str = "",
+          targets: tuple[tuple[str, str], ...] = (("", ""),)) -> Rows:  # fmt: skip
+    return [
+        {"rule_id": rule_id, "priority": str(priority), "source": source, "service_name": service, "sub_account_id": "",
+         "charge_category": category, "method": method, "basis": basis, "target_team": team, "weight": weight, **_OPEN}
+        for team, weight in targets
+    ]  # fmt: skip
+
+
+def _allocation_rules() -> Rows:
+    return [
+        *_rule("support-proportional", 10, "proportional", service="AWS Support (Business)", basis="team_spend"),
+        *_rule("savings-plan-fixed", 20, "fixed", service="Savings Plans for AWS Compute usage",
+               targets=tuple((t.team, "2" if t.team in ("platform", "data") else "1") for t in TEAMS)),
+        *_rule("network-even", 30, "even", service="Amazon Virtual Private Cloud"),
+        *_rule("data-transfer-proportional", 40, "proportional", service="AWS Data Transfer", basis="team_spend"),
+        *_rule("cache-fixed", 50, "fixed", service="Amazon ElastiCache",
+               targets=(("support-ai", "3"), ("it-knowledge", "2"), ("platform", "1"))),
+        *_rule("tax-proportional", 60, "proportional", category="Tax", basis="team_spend"),
+        *_rule("credit-proportional", 70, "proportional", category="Credit", basis="team_spend"),
+        *_rule("seats-even", 80, "even", source="invoices", category="Purchase"),
+        *_rule("invoice-tax-even", 90, "even", source="invoices", category="Tax"),
+    ]  # fmt: skip
+
+
+# Monthly budgets in USD at scale 1; the support copilot's was set before its last launch.
+_BUDGETS = (
+    ("total", "total", "", 34_000), ("provider-anthropic", "provider", "Anthropic", 4_600), ("provider-openai", "provider", "OpenAI", 200),
+    ("team-support-ai", "team", "support-ai", 3_900), ("team-data", "team", "data", 9_500), ("team-platform", "team", "platform", 8_000),
+    ("workflow-support-copilot", "workflow", "support-copilot", 900), ("workflow-contract-extraction", "workflow", "contract-extraction", 700),
+    ("workflow-sales-research-agent", "workflow", "sales-research-agent", 650), ("workflow-coding-tools", "workflow", "coding-tools", 2_600),
+)  # fmt: skip
+_OWNERS = {"total": "platform", "provider": "platform"}
+
+
+def _budgets() -> Rows:
+    rows = []
+    month = dt.date(2026, 7, 1)
+    while month <= dt.date(2026, 12, 1):
+        after = calendar.next_month(month)
+        for name, kind, scope, amount in _BUDGETS:
+            team = scope if kind == "team" else next((w.team for w in WORKFLOWS if w.workflow == scope), _OWNERS.get(kind, "devx"))
+            rows.append({
+                "budget_id": f"{name}-{month:%Y-%m}", "scope_type": kind, "scope": scope, "period_start": month.isoformat(),
+                "period_end": after.isoformat(), "amount_usd": str(amount), "owner_person_id": owner(team).person_id,
+            })  # fmt: skip
+        month = after
+    return rows
+
+
+_HEADERS = {
+    "teams": "team,team_name,cost_center,department,owner_person_id,valid_from,valid_to",
+    "people": "person_id,display_name,team,valid_from,valid_to",
+    "identities": "person_id,system,external_id,valid_from,valid_to",
+    "ownership": "source,object_type,external_id,team,workflow,person_id,environment,is_gateway,valid_from,valid_to",
+    "workflows": "workflow,workflow_name,team,outcome,valid_from,valid_to",
+    "customers": "customer_id,customer_name",
+    "gateway_deployments": "gateway_source,model_id,provider_source,provider_account,provider_credential_id,workspace_id,valid_from,valid_to",
+    "allocation_rules": "rule_id,priority,source,service_name,sub_account_id,charge_category,method,basis,target_team,weight,valid_from,valid_to",
+    "budgets": "budget_id,scope_type,scope,period_start,period_end,amount_usd,owner_person_id",
+    "period_close_rules": "invoice_issuer_name,close_business_days,valid_from,valid_to",
+    "price_overrides": "provider_id,model_id,token_meter,tier,context_from_tokens,price_usd_per_million,source,valid_from,valid_to",
+}
+
+
+def files() -> dict[str, str]:
+    """Name and text of every seed file."""
+    rows: dict[str, Rows] = {
+        "teams": _teams(), "people": _people(), "identities": _identities(), "ownership": _ownership(), "workflows": _workflows(),
+        "customers": [{"customer_id": i, "customer_name": n} for i, n in CUSTOMERS], "gateway_deployments": _deployments(),
+        "allocation_rules": _allocation_rules(), "budgets": _budgets(),
+        "period_close_rules": [{"invoice_issuer_name": "", "close_business_days": "5", **_OPEN}],
+        "price_overrides": prices.override_rows(),
+    }  # fmt: skip
+    found = {}
+    for name, header in _HEADERS.items():
+        out = io.StringIO()
+        writer = csv.DictWriter(out, header.split(","), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows[name])
+        found[f"{name}.csv"] = out.getvalue()
+    return found
+
+
+def write(folder: Path) -> list[str]:
+    """Write every seed file into a folder; their names."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files().items():
+        (folder / name).write_text(text)
+    return list(files())
+
+
+def check(folder: Path) -> list[str]:
+    """Names of seed files in a folder that are missing or differ from what `write` would write."""
+    return [n for n, text in files().items() if not (folder / n).exists() or (folder / n).read_text() != text]

@@ -1,0 +1,335 @@
+"""Dropped bills become FOCUS rows: nothing lost, nothing rounded, quirks of real files handled."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+
+import pytest
+
+from tests.dbt.sample_bills import BILLS, landed, money
+
+FILE_MODELS = ("+focus_files_charges", "+focus_aws_charges", "focus_file_rejects")
+AWS_CUR, OCI, FOCUS_1_0 = "aws_cur_legacy_csv.csv.gz", "oci_cost_report.csv.gz", "focus_1_0_aws_azure_oracle.csv.gz"
+
+
+@pytest.fixture(scope="module")
+def real(request):
+    """Raw frames of every real sample file."""
+    return landed(*BILLS)
+
+
+@pytest.fixture
+def mapped(raw_warehouse):
+    """Function: raw frames to a warehouse with the file models built."""
+
+    def build(frames):
+        warehouse = raw_warehouse(frames, scope=[])
+        warehouse.build(*FILE_MODELS)
+        return warehouse
+
+    return build
+
+
+def _total(warehouse, dataset):
+    """Rows and exact billed amount of one dataset, the part below 1e-14 included."""
+    return tuple(
+        warehouse.rows(
+            "select count(*) as n, sum(cast(BilledCost as decimal(38, 24)) + x_BilledCostRemainder) as billed"
+            " from focus.focus_files_charges where x_Dataset = ?",
+            dataset,
+        )[0].values()
+    )
+
+
+def test_the_real_files_come_through_row_for_row_and_to_the_digit(mapped, real):
+    warehouse = mapped(real)
+    assert warehouse.rows("select * from focus.focus_file_rejects") == []
+    azure = real["files__azure_ea"]
+    expected = {
+        "focus": (616, money(real["files__focus"], "BilledCost")),
+        "aws_cur": (776, money(real["files__aws_cur"], "unblended_cost")),
+        "oci_cost": (314, money(real["files__oci_cost"], "my_cost")),
+        "azure_ea": (38, money(azure, "cost", cost_view="actual")),
+    }
+    assert {dataset: _total(warehouse, dataset) for dataset in expected} == expected
+    assert expected["oci_cost"][1] == Decimal("1.486488923555995409")
+
+    # Accrual: amortized rows and the days that only the actual view covers; the two views are never added.
+    views = warehouse.rows(
+        "select ChargePeriodStart as day, BillingAccountId as account, sum(EffectiveCost) as effective, sum(BilledCost) as billed"
+        " from focus.focus_file_azure group by all"
+    )
+    by_day: dict[tuple[str, str], dict[str, Decimal]] = {}
+    for row in azure:
+        month, day, year = row["usage_date"].split("/")
+        key = (row["billing_account_id"], f"{year}-{int(month):02}-{int(day):02}")
+        views_of_day = by_day.setdefault(key, {})
+        if row["charge_type"] != "Purchase":
+            views_of_day[row["cost_view"]] = views_of_day.get(row["cost_view"], Decimal(0)) + Decimal(row["cost"])
+    scale = Decimal("1e-12")
+    for row in views:
+        amounts = by_day[row["account"], row["day"].date().isoformat()]
+        accrual = amounts.get("amortized", amounts.get("actual", Decimal(0)))
+        assert abs(row["effective"] - accrual) < scale
+
+    ids = warehouse.rows("select count(*) as n, count(distinct x_charge_id) as ids from focus.focus_files_charges")[0]
+    assert ids == {"n": 1744, "ids": 1744}
+
+
+def test_quirks_of_the_real_files(mapped, real):
+    warehouse = mapped(real)
+    frequencies = warehouse.rows("select distinct ChargeFrequency as f from focus.focus_file_focus order by 1")
+    assert [r["f"] for r in frequencies] == ["One-Time", "Usage-Based"]
+    red_hat = warehouse.rows(
+        "select ServiceProviderName, HostProviderName, x_ProviderName, x_PublisherName from focus.focus_file_focus"
+        " where x_PublisherName = 'Red Hat Inc.'"
+    )
+    assert red_hat == [
+        {
+            "ServiceProviderName": "AWS",
+            "HostProviderName": "AWS",
+            "x_ProviderName": "AWS",
+            "x_PublisherName": "Red Hat Inc.",
+        }
+    ]
+    # More digits than a quantity holds: the number as delivered is kept beside the typed one.
+    native = warehouse.rows(
+        "select x_NativeColumns as j from focus.focus_file_focus where x_NativeColumns like '%Delivered%'"
+    )
+    kept = {json.loads(r["j"])["x_DeliveredConsumedQuantity"] for r in native}
+    assert len(native) == 6 and "-0.001528156921268" in kept
+
+    taxes = warehouse.rows(
+        "select distinct ChargePeriodStart as s, ChargePeriodEnd as e, SkuId, PricingQuantity, ConsumedQuantity"
+        " from focus.focus_file_aws_cur where ChargeCategory = 'Tax'"
+    )
+    assert len(taxes) == 1 and (taxes[0]["e"] - taxes[0]["s"]).days == 30
+    assert (taxes[0]["SkuId"], taxes[0]["PricingQuantity"], taxes[0]["ConsumedQuantity"]) == (None, None, None)
+    other = warehouse.rows("select count(*) as n from focus.focus_file_aws_cur where ServiceCategory = 'Other'")
+    assert other == [{"n": 0}]
+
+    oci = warehouse.rows(
+        "select distinct PricingUnit, ConsumedUnit from focus.focus_file_oci where ServiceName = 'OCI Monitoring'"
+    )
+    assert oci == [{"PricingUnit": "1000000 Datapoints", "ConsumedUnit": "Datapoints"}]
+    lengths = warehouse.rows("select distinct ChargePeriodEnd - ChargePeriodStart as l from focus.focus_file_oci")
+    assert [r["l"].total_seconds() for r in lengths] == [3600]
+
+    tags = warehouse.rows("select Tags, x_NativeColumns as j from focus.focus_file_azure")
+    assert all(json.loads(r["Tags"]) for r in tags if r["Tags"])
+    assert not any("x_DeliveredTags" in r["j"] for r in tags)
+    blocks = warehouse.rows(
+        "select distinct PricingUnit as u from focus.focus_file_azure where PricingUnit like '%000%' order by 1"
+    )
+    assert [r["u"] for r in blocks] == ["1000 Units", "10000 Units"]
+    reads = warehouse.rows(
+        "select PricingQuantity as p, ConsumedQuantity as c from focus.focus_file_azure where PricingUnit = '10000 Units'"
+    )
+    assert reads and all(r["c"] == r["p"] * 10000 for r in reads)
+    ends = warehouse.rows("select distinct BillingPeriodStart as s, BillingPeriodEnd as e from focus.focus_file_azure")
+    assert [(r["s"].isoformat()[:10], r["e"].isoformat()[:10]) for r in ends] == [("2023-09-01", "2023-10-01")]
+
+
+def test_what_cannot_be_read_is_a_named_reject_and_the_rest_goes_on(mapped):
+    good = _cur(line_item_id="1")
+    warehouse = mapped(
+        {
+            "files__aws_cur": [
+                good,
+                _cur(line_item_id="2", unblended_cost="12,50"),
+                _cur(line_item_id="3", usage_start="soon"),
+                _cur(line_item_id="4", currency_code=None),
+                _cur(line_item_id="5", usage_amount="99999999999999999999"),
+            ]
+        }
+    )
+    rejects = warehouse.rows("select ordinal, reason from focus.focus_file_rejects order by ordinal")
+    assert [tuple(r.values()) for r in rejects] == [
+        (1, "unblended_cost: not a number"),
+        (2, "usage_start: not an instant"),
+        (3, "currency_code: missing"),
+        (4, "usage_amount: too many digits"),
+    ]
+    assert _total(warehouse, "aws_cur") == (1, Decimal("12.5"))
+
+
+def test_a_charge_keeps_its_id_when_the_file_is_delivered_again(mapped):
+    rows = [_cur(line_item_id="1"), _cur(line_item_id="1"), _cur(line_item_id="2")]
+    ids = "select x_charge_id from focus.focus_files_charges order by 1"
+    first = mapped({"files__aws_cur": rows}).rows(ids)
+    again = mapped({"files__aws_cur": [{**r, "raw_delivery_id": "later"} for r in reversed(rows)]}).rows(ids)
+    assert first == again and len({r["x_charge_id"] for r in first}) == 3
+
+
+def _cur(**columns):
+    return {
+        "line_item_type": "Usage", "product_code": "AmazonEC2", "product_name": "Amazon Elastic Compute Cloud",
+        "usage_type": "BoxUsage:m5.large", "payer_account_id": "000111222333", "usage_account_id": "111222333444",
+        "billing_period_start": "2026-09-01T00:00:00.000Z", "billing_period_end": "2026-10-01T00:00:00.000Z",
+        "usage_start": "2026-09-02T00:00:00Z", "usage_end": "2026-09-02T01:00:00Z", "usage_amount": "1.0",
+        "pricing_unit": "Hrs", "currency_code": "USD", "unblended_rate": "12.5", "unblended_cost": "1.25E+1",
+        "public_on_demand_cost": "20", "public_on_demand_rate": "20", "sku": "S", "rate_code": "S.T.R", "file_name": "cur",
+        "region_code": "us-east-1", **columns,
+    }  # fmt: skip
+
+
+PLAN = "arn:aws:savingsplans::111222333444:savingsplan/one"
+
+
+def test_savings_plan_lines_of_a_cost_and_usage_report_are_amortised(mapped):
+    plan = {"savings_plan_arn": PLAN}
+    warehouse = mapped(
+        {
+            "files__aws_cur": [
+                _cur(line_item_type="SavingsPlanCoveredUsage", unblended_cost="20", savings_plan_effective_cost="12", **plan),
+                _cur(line_item_type="SavingsPlanNegation", unblended_cost="-20", **plan),
+                _cur(
+                    line_item_type="SavingsPlanRecurringFee", unblended_cost="15", unblended_rate="15",
+                    savings_plan_total_commitment_to_date="15", savings_plan_used_commitment="12", **plan,
+                ),
+                _cur(line_item_type="Credit", unblended_cost="-3"),
+                _cur(line_item_type="Refund", unblended_cost="-2", usage_start="2026-08-30", usage_end="2026-08-31"),
+                _cur(line_item_type="EdpDiscount", unblended_cost="-1"),
+            ]
+        }
+    )  # fmt: skip
+    rows = warehouse.rows(
+        "select ChargeCategory, ChargeClass, BilledCost, EffectiveCost, CommitmentDiscountStatus as status, ResourceId"
+        " from focus.focus_file_aws_cur order by 1, 2, 3, 4, 5"
+    )
+    zero = Decimal(0)
+    assert [tuple(r.values()) for r in rows] == [
+        ("Adjustment", "Correction", Decimal(-2), Decimal(-2), None, None),
+        ("Adjustment", None, Decimal(-1), Decimal(-1), None, None),
+        ("Adjustment", None, zero, zero, None, None),
+        ("Credit", None, Decimal(-3), Decimal(-3), None, None),
+        ("Purchase", None, Decimal(15), zero, None, PLAN),
+        ("Usage", None, zero, Decimal(3), "Unused", PLAN),
+        ("Usage", None, zero, Decimal(12), "Used", None),
+    ]
+    # The whole: cash is what was delivered, and the plan's accrual equals its cash.
+    assert sum(r["BilledCost"] for r in rows) == Decimal(15) - 6
+    assert sum(r["EffectiveCost"] for r in rows if r["status"]) == Decimal(15)
+
+
+def test_an_oci_correction_of_an_earlier_month_is_billed_in_the_month_of_its_file(mapped):
+    line = {
+        "tenant_id": "t", "service": "COMPUTE", "currency_code": "USD", "billed_quantity": "1", "unit_price": "2",
+        "billing_unit_readable": "1 NONE HOURS INSTANCE", "file_name": "oci", "is_correction": "false",
+    }  # fmt: skip
+    warehouse = mapped(
+        {
+            "files__oci_cost": [
+                {**line, "interval_usage_start": "2026-10-01T00:00Z", "interval_usage_end": "2026-10-01T01:00:00Z", "my_cost": "2"},
+                {**line, "interval_usage_start": "2026-10-01T01:00Z", "interval_usage_end": "2026-10-01T02:00:00Z"},
+                {
+                    **line, "interval_usage_start": "2026-09-30T23:00Z", "interval_usage_end": "2026-10-01T00:00:00Z",
+                    "my_cost": "-2", "is_correction": "true", "backreference_no": "ref-7",
+                },
+            ]
+        }
+    )  # fmt: skip
+    rows = warehouse.rows(
+        "select ChargeClass, BilledCost, cast(BillingPeriodStart as date)::varchar as period, x_OriginChargeId as origin"
+        " from focus.focus_file_oci order by ChargePeriodStart"
+    )
+    assert [tuple(r.values()) for r in rows] == [
+        ("Correction", Decimal(-2), "2026-10-01", "ref-7"),
+        (None, Decimal(2), "2026-10-01", None),
+        (None, Decimal(0), "2026-10-01", None),
+    ]
+
+
+def _focus(**columns):
+    return {
+        "BilledCost": "1", "EffectiveCost": "1", "ListCost": "1", "ContractedCost": "1", "BillingCurrency": "USD",
+        "BillingAccountId": "000111222333", "BillingPeriodStart": "2026-09-01T00:00:00Z",
+        "BillingPeriodEnd": "2026-10-01T00:00:00Z", "ChargePeriodStart": "2026-09-02T00:00:00Z",
+        "ChargePeriodEnd": "2026-09-03T00:00:00Z", "ChargeCategory": "Usage", "ServiceName": "Amazon Bedrock",
+        "ServiceCategory": "AI and Machine Learning", "ProviderName": "AWS", "InvoiceIssuerName": "Amazon Web Services, Inc.",
+        "focus_version_in": "1.2", "SkuPriceId": "p", **columns,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("columns", "meter", "model", "tokens"),
+    [
+        ({"SkuMeter": "USE1-NovaLite-output-tokens", "ConsumedUnit": "1K tokens", "ConsumedQuantity": "840"},
+         "output", "nova-lite", "840000"),
+        ({"SkuMeter": "USE1-Claude4.5Haiku-input-tokens-cross-region-global", "ConsumedUnit": "1M tokens", "ConsumedQuantity": "840"},
+         "input", "claude-haiku-4-5", "840000000"),
+        ({"ServiceName": "Claude Opus 4.6 (Amazon Bedrock Edition)", "SkuMeter": "USE1-MP:USE1_CacheWrite1hInputTokenCount_Global-Units",
+          "ConsumedUnit": "Units", "ConsumedQuantity": "1.25"}, "cache_write_1h", "claude-opus-4-6", "1250000"),
+        ({"SkuMeter": "USE1-Claude4.6Sonnet-cache-read-input-token-count", "ConsumedUnit": "Tokens", "ConsumedQuantity": "7"},
+         "cache_read", "claude-sonnet-4-6", "7"),
+        ({"SkuMeter": "USE1-anthropic.claude-haiku-4-5-20251001-mantle-cache-write-tokens", "ConsumedUnit": "1K tokens",
+          "ConsumedQuantity": "2"}, "cache_write_5m", "claude-haiku-4-5", "2000"),
+        ({"SkuMeter": "USE1-TitanEmbedV2-Text-input-tokens", "ConsumedUnit": "1K tokens", "ConsumedQuantity": "1"},
+         "embedding", "titan-embed-text", "1000"),
+        # An unknown model stays unmapped, an unknown unit unscaled, and other features are not tokens.
+        ({"SkuMeter": "USE1-Claude4.9Opus-input-tokens", "ConsumedUnit": "1K tokens", "ConsumedQuantity": "1"}, "input", None, "1000"),
+        ({"SkuMeter": "USE1-NovaLite-input-tokens", "ConsumedUnit": "bushels", "ConsumedQuantity": "3"}, "input", "nova-lite", "3"),
+        ({"SkuMeter": "USE1-Guardrail-input-units", "ConsumedUnit": "1K tokens", "ConsumedQuantity": "3"}, None, None, "3"),
+        ({"SkuMeter": "USE1-NovaLite-ProvisionedThroughput-ModelUnits", "ConsumedUnit": "Hours", "ConsumedQuantity": "3"},
+         None, "nova-lite", "3"),
+    ],
+)  # fmt: skip
+def test_bedrock_rows_name_model_meter_and_tokens(mapped, columns, meter, model, tokens):
+    row = mapped({"aws__focus_export": [_focus(**columns)]}).rows(
+        "select x_TokenMeter as meter, x_ModelId as model, ConsumedQuantity as tokens, x_SpendSource as spend_source, BilledCost"
+        " from focus.focus_aws_charges"
+    )
+    assert row == [
+        {
+            "meter": meter,
+            "model": model,
+            "tokens": Decimal(tokens),
+            "spend_source": "managed_ai_platform",
+            "BilledCost": Decimal(1),
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("meter", "spend_source"),
+    [("USE1-BoxUsage:p5.48xlarge", "ai_infrastructure"), ("BoxUsage:g6e.2xlarge", "ai_infrastructure"),
+     ("BoxUsage:m5.large", "cloud"), ("BoxUsage:trn1.32xlarge", "ai_infrastructure"), ("BoxUsage:r6g.large", "cloud")],
+)  # fmt: skip
+def test_accelerator_machines_are_ai_infrastructure(mapped, meter, spend_source):
+    row = _focus(ServiceName="Amazon Elastic Compute Cloud", ServiceCategory="Compute", SkuMeter=meter)
+    rows = mapped({"aws__focus_export": [row]}).rows(
+        "select x_SpendSource as s, x_TokenMeter as m from focus.focus_aws_charges"
+    )
+    assert rows == [{"s": spend_source, "m": None}]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-09-02T05:00Z", "2026-09-02 05:00:00"), ("2026-09-02 05:00:00", "2026-09-02 05:00:00"),
+        ("2026-09-02T05:00:00.000Z", "2026-09-02 05:00:00"), ("9/2/2026", "2026-09-02 00:00:00"),
+        ("09/02/2026", "2026-09-02 00:00:00"), ("9/2/26", "2026-09-02 00:00:00"), ("2026-09-02", "2026-09-02 00:00:00"),
+        ("2026-09-02T05:00:00+02:00", "2026-09-02 03:00:00"),
+    ],
+)  # fmt: skip
+def test_every_way_that_bills_write_an_instant(mapped, text, expected):
+    rows = mapped({"files__focus": [_focus(ChargePeriodStart=text, raw_window="w")]}).rows(
+        "select cast(ChargePeriodStart as varchar) as t from focus.focus_file_focus"
+    )
+    assert rows == [{"t": expected}]
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1", "1.2", "1.3", "1.4"])
+def test_every_focus_version_is_upgraded_without_inventing(mapped, version):
+    columns = {"focus_version_in": version, "raw_window": "w"}
+    if version >= "1.3":
+        columns |= {"ServiceProviderName": "Anthropic", "HostProviderName": "AWS"}
+    if version == "1.4":
+        columns |= {"ProviderName": None, "InvoiceDetailId": "line-1"}
+    row = mapped({"files__focus": [_focus(**columns)]}).rows("select * from focus.focus_file_focus")[0]
+    assert row["x_FocusVersionIn"] == version
+    assert row["ServiceProviderName"] == ("Anthropic" if version >= "1.3" else "AWS")
+    assert row["x_ProviderName"] == (None if version == "1.4" else "AWS")
+    assert row["InvoiceDetailId"] == ("line-1" if version == "1.4" else None)
+    assert row["ContractApplied"] is None and row["CommitmentProgramEligibilityDetails"] is None
