@@ -28,6 +28,7 @@ from forecasting.intervals import (
     wilson,
 )
 from forecasting.models import Array, Index, history_length, path, period_sum
+from forecasting.schemas import AUDIT_COLUMNS, SCHEMAS
 from forecasting.selection import METHODS, PUBLISHED, Candidates, min_training
 from forecasting.series import Panel
 
@@ -128,13 +129,13 @@ def run_windows(tree: Tree, found: Candidates, book: ScoreBook, kind: str, confi
             forecast[name][:, at] = period_sum(here, int(h))
             error = np.abs(path(here[:, resolved], int(h)) - coming).mean(axis=-1)
             mase[name][:, at[resolved]] = error / scale[:, days[resolved]]
-    usable = (history_length(panel.start, panel.days)[:, points] >= min_training(panel, config)[:, None]) & (lengths > 0)
+    trained = history_length(panel.start, panel.days)[:, points] >= min_training(panel, config)[:, None]
     low, high, n_eff, miss = _intervals(tree, book, kind, points, lengths, forecast[PUBLISHED], actual, c, config)
     return Windows(
         kind=kind,
         origins=points,
         lengths=lengths,
-        usable=usable,
+        usable=trained & (lengths > 0),
         forecast={name: value + spent for name, value in forecast.items()},
         actual=actual + spent,
         mase=mase,
@@ -185,7 +186,7 @@ def _intervals(
 
 
 def backtest_frame(tree: Tree, results: list[Windows]) -> pl.DataFrame:
-    """One row per published series, origin, horizon and method, without audit columns; intervals for `published` only."""
+    """One row per published series, origin, horizon and method, no audit columns; intervals for `published` only."""
     panel = tree.panel
     keys, levels = np.asarray(panel.keys), np.asarray(panel.levels)
     calendar = np.asarray(panel.calendar, dtype="datetime64[D]")
@@ -265,14 +266,14 @@ def accuracy_frame(tree: Tree, results: list[Windows], config: ForecastConfig) -
                 if apart < config.min_windows:
                     row["state"] = f"insufficient data: {apart} of {config.min_windows} windows"
                 else:
-                    spend = window.actual[s, both].sum()
+                    spend, peer = window.actual[s, both].sum(), naive[both].sum()
                     scaled = window.mase[name][s, both]
                     scaled = scaled[np.isfinite(scaled)]
                     row |= {
                         "wape": float(np.abs(error).sum() / spend) if spend > 0 else None,
                         "bias": float(error.sum() / spend) if spend > 0 else None,
                         "mase": float(scaled.mean()) if len(scaled) else None,
-                        "relative_wape": float(np.abs(error).sum() / naive[both].sum()) if naive[both].sum() > 0 else None,
+                        "relative_wape": float(np.abs(error).sum() / peer) if peer > 0 else None,
                         "state": "measured" if spend > 0 else "no spend in the windows",
                     }
                     if name == PUBLISHED and count >= config.coverage_min_windows:
@@ -280,10 +281,5 @@ def accuracy_frame(tree: Tree, results: list[Windows], config: ForecastConfig) -
                             lo, hi = wilson(hit * span, span)
                             row |= {f"coverage{label}": hit, f"coverage{label}_lo": lo, f"coverage{label}_hi": hi}
                 rows.append(row)
-    columns = [
-        "series_key", "level", "horizon", "method", "windows", "independent_windows", "wape", "bias", "mase", "relative_wape",
-        "coverage80", "coverage80_lo", "coverage80_hi", "coverage95", "coverage95_lo", "coverage95_hi", "state",
-    ]
-    typed = {**dict.fromkeys(columns[6:16], pl.Float64), **dict.fromkeys(columns[4:6], pl.Int64)}
-    schema = {name: typed.get(name, pl.String) for name in columns}
+    schema = {name: dtype for name, dtype in SCHEMAS["accuracy"].items() if name not in AUDIT_COLUMNS}
     return pl.DataFrame(rows, schema=schema).sort("series_key", "level", "horizon", "method")

@@ -24,7 +24,9 @@ def driver_cost(calls: float, tokens_per_call: float, rate_per_1k: float) -> flo
     return calls * tokens_per_call * rate_per_1k / 1000
 
 
-def disjoint_classes(input_total: float, cache_read: float, output: float, cache_write: float = 0.0) -> dict[str, float]:
+def disjoint_classes(
+    input_total: float, cache_read: float, output: float, cache_write: float = 0.0
+) -> dict[str, float]:
     """Disjoint token classes from a vendor whose input total includes the cached tokens.
 
     Raises ValueError when the cached tokens exceed the input total.
@@ -69,7 +71,8 @@ def _estimation_sums(panel: Panel) -> tuple[Array, Array, Array]:
     """
     measures = (panel.cost, panel.calls, panel.tokens.sum(axis=-1))
     by_window = [
-        [_windowed(m, panel.calls_start, window) for m in measures] for window in (LEVEL_DAYS, 2 * LEVEL_DAYS, panel.days)
+        [_windowed(m, panel.calls_start, window) for m in measures]
+        for window in (LEVEL_DAYS, 2 * LEVEL_DAYS, panel.days)
     ]
     levels = np.asarray(panel.levels)
     pooled = []

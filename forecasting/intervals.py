@@ -37,7 +37,7 @@ def weighted_quantile(values: Array, weights: Array, level: float) -> float:
 
 
 def offset(panel: Panel, horizon: int, config: ForecastConfig) -> Array:
-    """The constant `c` of the scores, (series, days): a quarter of the mean h-day total so far, floored at 0.01 a day."""
+    """The constant `c` of the scores, (series, days): a quarter of the mean h-day total so far, at least 0.01 a day."""
     length = np.maximum(history_length(panel.start, panel.days), 1)
     mean = np.cumsum(panel.cost, axis=1) / length
     return np.maximum(config.score_offset * horizon * mean, config.score_offset_floor * horizon)

@@ -1,4 +1,4 @@
-"""Point forecasts: SES, weekday shape (WK) and their mean with MA7 (ENS3), for every series and every as-of day at once.
+"""Point forecasts: SES, weekday shape (WK) and their mean with MA7 (ENS3), for all series and as-of days at once.
 
 Shapes: `values` is (series, days), zero before a series' `start`. A forecast is a `pattern` (series, days, 7):
 `pattern[s, t, j]` is what was expected on day `t` for the days `t+1+j`, `t+8+j`, ... Entry `t` uses days <= t only.

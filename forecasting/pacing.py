@@ -52,7 +52,13 @@ def first_crossing(spent: float, daily: Array, first: date, budget: float) -> da
 
 
 def breach_dates(
-    spent: float, daily: Array, first: date, budget: float, sample: Sample, c: float, levels: Sequence[float] = (0.1, 0.5, 0.9)
+    spent: float,
+    daily: Array,
+    first: date,
+    budget: float,
+    sample: Sample,
+    c: float,
+    levels: Sequence[float] = (0.1, 0.5, 0.9),
 ) -> list[date | None]:
     """Weighted quantiles of the breach date; None where that quantile does not breach inside the period.
 
@@ -107,7 +113,8 @@ def pace(
 ) -> Pace:
     """Pace of a budget. `spent` are the period's daily costs up to the cutoff, `daily` the forecasts after it.
 
-    `daily` ends with the period. Raises ValueError for a negative budget, an empty period or completeness outside (0, 1].
+    `daily` ends with the period. Raises ValueError for a negative budget, an empty period or a completeness outside
+    (0, 1].
     """
     if budget < 0 or end <= first or not 0 < completeness <= 1:
         raise ValueError(f"budget {budget} over [{first}, {end}) with completeness {completeness} has no meaning")

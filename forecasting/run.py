@@ -248,9 +248,9 @@ def forecast(
     """Forecast every series from what is known on `as_of` and pace the budgets whose period holds `as_of`.
 
     `series`: rows of `SERIES_COLUMNS`, one per series and complete day, zero days included; days after `as_of` are
-    ignored. The data cutoff is the last complete day up to `as_of` (`last_complete_day`): `as_of` may be the day after it,
-    and late data moves the cutoff, not the month that is forecast. Child points add to the total on every day and in every
-    total; intervals come from each series' own scores, before reconciliation, and are not expected to add.
+    ignored. The data cutoff is the last complete day up to `as_of` (`last_complete_day`): `as_of` may be the day after
+    it, and late data moves the cutoff, not the month that is forecast. Child points add to the total on every day and
+    in every period; intervals come from each series' own scores, before reconciliation, and are not expected to add.
     Same rows (in any order) and config give equal frames. Raises SeriesError or ValueError naming the series or budget.
     """
     config = config or ForecastConfig()
@@ -283,7 +283,7 @@ def forecast(
 
     return ForecastResult(
         forecast_daily=shaped("forecast_daily", _daily(run, ahead)),
-        forecast_total=from_rows("forecast_total", totals, "series_key", "level", "period_start", "period_end", "period_kind"),
+        forecast_total=from_rows("forecast_total", totals, "series_key", "level", "period_kind"),
         backtest=shaped("backtest", backtest_frame(tree, list(windows.values()))),
         budget_pacing=from_rows("budget_pacing", pacing, "budget_id", "period_start"),
         accuracy=shaped("accuracy", accuracy_frame(tree, list(windows.values()), config)),

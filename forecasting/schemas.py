@@ -19,6 +19,7 @@ SERIES_COLUMNS = (
 BUDGET_COLUMNS = ("budget_id", "scope_type", "scope", "period_start", "period_end", "amount_usd")
 
 _AUDIT = {"run_id": pl.String, "data_cutoff": pl.Date, "config_hash": pl.String}
+AUDIT_COLUMNS = tuple(_AUDIT)
 _ENDS = {"lo80": pl.Float64, "hi80": pl.Float64, "lo95": pl.Float64, "hi95": pl.Float64}
 
 SCHEMAS: dict[str, dict[str, pl.DataType | type[pl.DataType]]] = {
@@ -41,13 +42,15 @@ SCHEMAS: dict[str, dict[str, pl.DataType | type[pl.DataType]]] = {
         "period_end": pl.Date, "as_of": pl.Date, "budget": MONEY, "mtd": MONEY, "mtd_adjusted": pl.Float64,
         "plan_to_date": pl.Float64, "pace_index": pl.Float64, "linear_pace_index": pl.Float64,
         "month_end": pl.Float64, "lo80": pl.Float64, "hi80": pl.Float64, "p_breach": pl.Float64,
-        "breach_date_p10": pl.Date, "breach_date_p50": pl.Date, "breach_date_p90": pl.Date, "level": pl.String, **_AUDIT,
+        "breach_date_p10": pl.Date, "breach_date_p50": pl.Date, "breach_date_p90": pl.Date, "level": pl.String,
+        **_AUDIT,
     },
     "accuracy": {
         "series_key": pl.String, "level": pl.String, "horizon": pl.String, "method": pl.String, "windows": pl.Int64,
         "independent_windows": pl.Int64, "wape": pl.Float64, "bias": pl.Float64, "mase": pl.Float64,
         "relative_wape": pl.Float64, "coverage80": pl.Float64, "coverage80_lo": pl.Float64, "coverage80_hi": pl.Float64,
-        "coverage95": pl.Float64, "coverage95_lo": pl.Float64, "coverage95_hi": pl.Float64, "state": pl.String, **_AUDIT,
+        "coverage95": pl.Float64, "coverage95_lo": pl.Float64, "coverage95_hi": pl.Float64, "state": pl.String,
+        **_AUDIT,
     },
 }
 

@@ -108,7 +108,11 @@ def candidates(tree: Tree, config: ForecastConfig) -> Candidates:
     training = min_training(panel, config)
     choice = np.full(panel.cost.shape, -1)
     for horizon in sorted(config.horizons, reverse=True):
-        measured = {name: _running_wape(panel, p, horizon, training) for name, p in patterns.items() if name != "combined"}
+        measured = {
+            name: _running_wape(panel, pattern, horizon, training)
+            for name, pattern in patterns.items()
+            if name != "combined"
+        }
         wape = {name: value[0] for name, value in measured.items()}
         if "combined" not in patterns:
             patterns["combined"] = _combine(patterns["ens3"], patterns["driver"], wape["ens3"], wape["driver"])

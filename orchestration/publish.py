@@ -22,6 +22,7 @@ BUILDING = ".building-"
 CURRENT = "current"
 PARTITION_COLUMN = "charge_date"
 WHOLE = "all"
+_MONTH = f"coalesce(strftime({PARTITION_COLUMN}, '%Y-%m'), 'none')"
 # Deleted rows leave holes in the DuckDB file; past this growth it is written afresh.
 _GROWTH_BEFORE_REWRITE = 2.0
 
@@ -129,36 +130,38 @@ def _build(
     if before is not None and previous is not None:
         shutil.copyfile(previous / "warehouse.duckdb", path)
     connection = duckdb.connect(
-        str(path),
         config={
             "memory_limit": settings.memory_limit,
             "threads": settings.threads,
             "temp_directory": str(settings.spill_dir),
-            "storage_compatibility_version": "v1.4.0",
-        },
+        }
     )
     try:
         connection.execute("set TimeZone = 'UTC'")
         connection.execute("set preserve_insertion_order = false")
-        connection.execute(f"attach '{str(settings.warehouse_path).replace(chr(39), chr(39) * 2)}' as wh (read_only)")
-        wanted = {name: digest(connection, f"wh.{relation}") for name, relation in names.items()}
-        columns = {name: _columns(connection, "wh", relation) for name, relation in names.items()}
-        known = _known(connection, before, names, columns)
-        copied = 0
+        connection.execute(f"attach '{_quoted(str(path))}' as snapshot (storage_version 'v1.4.0')")
+        # Views of the warehouse name their relations as dbt wrote them: with the file's own name in front.
+        connection.execute(f"attach '{_quoted(str(settings.warehouse_path))}' as warehouse (read_only)")
+        connection.execute("use warehouse")
+        wanted = {name: digest(connection, "warehouse", relation) for name, relation in names.items()}
+        columns = {name: _columns(connection, "warehouse", relation) for name, relation in names.items()}
+        known = _known(before, names, columns)
         for schema in sorted({n.split(".")[0] for n in names}):
-            connection.execute(f'create schema if not exists "{schema}"')
+            connection.execute(f'create schema if not exists snapshot."{schema}"')
         _drop_unnamed(connection, names)
+        copied = 0
         for name, relation in names.items():
             copied += _copy(connection, name, relation, wanted[name], known.get(name))
             if name not in known:
                 _describe(connection, name, describe.get(name))
-        got = {name: digest(connection, name) for name in names}
+        got = {name: digest(connection, "snapshot", name) for name in names}
         differing = sorted(name for name in names if got[name] != wanted[name])
         if differing:
             raise SnapshotDiffers(f"snapshot of {run_id} differs from the warehouse in {', '.join(differing)}")
-        connection.execute("detach wh")
+        connection.execute("use snapshot")
+        connection.execute("detach warehouse")
         links = _write_parquet(connection, building, wanted, previous, known)
-        connection.execute("checkpoint")
+        connection.execute("checkpoint snapshot")
     finally:
         connection.close()
     reader = duckdb.connect(str(path), read_only=True)
@@ -193,13 +196,12 @@ def _usable(previous: Path | None) -> dict[str, Any] | None:
     return None if record["duckdb"] != duckdb.__version__ or grown else record
 
 
-def digest(connection: duckdb.DuckDBPyConnection, relation: str) -> dict[str, tuple[int, str]]:
+def digest(connection: duckdb.DuckDBPyConnection, catalog: str, relation: str) -> dict[str, tuple[int, str]]:
     """Month → (rows, hash over the set of rows); relations without a charge date have one entry, `all`."""
-    catalog, _, rest = relation.partition(".") if relation.count(".") == 2 else ("", "", relation)
-    columns = _columns(connection, catalog, rest)
-    month = f"coalesce(strftime({PARTITION_COLUMN}, '%Y-%m'), 'none')" if PARTITION_COLUMN in columns else f"'{WHOLE}'"
+    columns = _columns(connection, catalog, relation)
+    month = _MONTH if PARTITION_COLUMN in columns else f"'{WHOLE}'"
     rows = connection.execute(
-        f"select {month}, count(*), sum(hash(t)::hugeint) from {relation} as t group by 1 order by 1"
+        f"select {month}, count(*), sum(hash(t)::hugeint) from {catalog}.{relation} as t group by 1 order by 1"
     ).fetchall()
     return {m: (int(count), str(total)) for m, count, total in rows}
 
@@ -207,15 +209,14 @@ def digest(connection: duckdb.DuckDBPyConnection, relation: str) -> dict[str, tu
 def _columns(connection: duckdb.DuckDBPyConnection, catalog: str, relation: str) -> dict[str, str]:
     schema, _, name = relation.partition(".")
     rows = connection.execute(
-        "select column_name, data_type from duckdb_columns() where schema_name = ? and table_name = ?"
-        " and database_name = case when ? = '' then current_database() else ? end order by column_index",
-        [schema, name, catalog, catalog],
+        "select column_name, data_type from duckdb_columns() where database_name = ? and schema_name = ?"
+        " and table_name = ? order by column_index",
+        [catalog, schema, name],
     ).fetchall()
     return dict(rows)
 
 
 def _known(
-    connection: duckdb.DuckDBPyConnection,
     before: dict[str, Any] | None,
     names: Mapping[str, str],
     columns: Mapping[str, dict[str, str]],
@@ -232,11 +233,11 @@ def _known(
 
 def _drop_unnamed(connection: duckdb.DuckDBPyConnection, names: Mapping[str, str]) -> None:
     there = connection.execute(
-        "select schema_name || '.' || table_name from duckdb_tables() where database_name = current_database()"
+        "select schema_name || '.' || table_name from duckdb_tables() where database_name = 'snapshot'"
     ).fetchall()
     for (name,) in there:
         if name not in names:
-            connection.execute(f"drop table {name}")
+            connection.execute(f"drop table snapshot.{name}")
 
 
 def _copy(
@@ -249,18 +250,18 @@ def _copy(
     """Bring one relation to the warehouse's content; returns how many months were written."""
     if known is None:
         order = f" order by {PARTITION_COLUMN}" if set(wanted) - {WHOLE} else ""
-        connection.execute(f"create or replace table {name} as select * from wh.{relation}{order}")
+        connection.execute(f"create or replace table snapshot.{name} as select * from {relation}{order}")
         return len(wanted)
     changed = sorted(m for m in wanted.keys() | known.keys() if wanted.get(m) != known.get(m))
     if not changed:
         return 0
     if WHOLE in changed:
-        connection.execute(f"delete from {name}")
-        connection.execute(f"insert into {name} select * from wh.{relation}")
+        connection.execute(f"delete from snapshot.{name}")
+        connection.execute(f"insert into snapshot.{name} select * from {relation}")
         return 1
-    where = f"coalesce(strftime({PARTITION_COLUMN}, '%Y-%m'), 'none') in (select unnest($months))"
-    connection.execute(f"delete from {name} where {where}", {"months": changed})
-    connection.execute(f"insert into {name} select * from wh.{relation} where {where}", {"months": changed})
+    where = f"{_MONTH} in (select unnest($months))"
+    connection.execute(f"delete from snapshot.{name} where {where}", {"months": changed})
+    connection.execute(f"insert into snapshot.{name} select * from {relation} where {where}", {"months": changed})
     return len(changed)
 
 
@@ -269,11 +270,11 @@ def _describe(
 ) -> None:
     if words is None:
         return
-    connection.execute(f"comment on table {name} is '{_quoted(words[0])}'")
-    present = _columns(connection, "", name)
+    connection.execute(f"comment on table snapshot.{name} is '{_quoted(words[0])}'")
+    present = _columns(connection, "snapshot", name)
     for column, text in words[1].items():
         if column in present and text:
-            connection.execute(f"comment on column {name}.\"{column}\" is '{_quoted(text)}'")
+            connection.execute(f"comment on column snapshot.{name}.\"{column}\" is '{_quoted(text)}'")
 
 
 def _write_parquet(
@@ -295,7 +296,7 @@ def _write_parquet(
                 os.link(old, file)
                 links += 1
                 continue
-            where = "" if month == WHOLE else f" where coalesce(strftime({PARTITION_COLUMN}, '%Y-%m'), 'none') = '{month}'"
+            where = "" if month == WHOLE else f" where {_MONTH} = '{month}'"
             connection.execute(
                 f"copy (select * from {name}{where}) to '{_quoted(str(file))}' (format parquet, compression zstd)"
             )

@@ -28,6 +28,9 @@ _SAMPLES_AS_OF = "2024-11-15T06:00:00Z"
 _SAMPLES_START = "2024-09-01"
 _LAKE_S3_FIELDS = ("endpoint_url", "region", "access_key_id", "secret_access_key", "session_token")
 
+# Other spellings of options that are understood as well.
+_OTHER_NAMES = {"path": "location", "export_bucket": "bucket", "export_prefix": "prefix", "export_name": "export"}
+
 
 class SettingsError(ValueError):
     """A setting is missing or unreadable. The message names the variable and what it should look like."""
@@ -65,14 +68,14 @@ GENERAL_VARIABLES: tuple[Variable, ...] = (
 _REQUIRED_MEANING = {
     "BASE_URL": "Address of your {source}",
     "REPOS": "Repositories, `owner/name`, separated by commas",
-    "EXPORT_BUCKET": "Bucket that AWS Data Exports writes to",
-    "PATH": "Folder or `s3://` prefix where {source} are dropped",
+    "BUCKET": "Bucket that AWS Data Exports writes to",
+    "LOCATION": "Folder or `s3://` prefix where {source} are dropped",
 }
 # Field, default, meaning.
 _OPTIONAL: dict[str, tuple[tuple[str, str, str], ...]] = {
     "aws": (
-        ("EXPORT_PREFIX", "none", "Prefix of the export in the bucket"),
-        ("EXPORT_NAME", "every one found", "Name of the export"),
+        ("PREFIX", "none", "Prefix of the export in the bucket"),
+        ("EXPORT", "every one found", "Name of the export"),
         ("REGION", "us-east-1", "Region of the bucket"),
         ("ENDPOINT_URL", "AWS", "Another address of the S3 API"),
     ),
@@ -204,7 +207,7 @@ def _account(env: Mapping[str, str], profile: Profile, row: Mapping[str, object]
     source, name = str(row["source"]), str(row["name"])
     if profile == "samples":
         folder = (PROJECT_ROOT / (env.get("AISL_SAMPLES_PATH") or "tests/fixtures/samples")).resolve()
-        options = {"path": str(folder)} if source == "files" else {}
+        options = {"location": str(folder)} if source == "files" else {}
         return SourceConfig(source, name, options=options, enabled=source in ("files", "prices"))
     prefix = f"AISL_{source.upper()}_"
     fields = secret_fields(source)
@@ -218,6 +221,9 @@ def _account(env: Mapping[str, str], profile: Profile, row: Mapping[str, object]
         if k.startswith(prefix) and v and k.removeprefix(prefix) not in (*fields, "ACCOUNT")
     }
     options |= {k: str(v) for k, v in cast(Mapping[str, object], row.get("options", {})).items()}
+    for other, name in _OTHER_NAMES.items():
+        if other in options:
+            options.setdefault(name, options.pop(other))
     return SourceConfig(
         source=source,
         account=name,
@@ -294,7 +300,7 @@ def variables() -> list[Variable]:
         rows += [Variable(f"{prefix}{f}", "off", _REQUIRED_MEANING[f].format(source=source)) for f in required]
         rows += [Variable(f"{prefix}{f}", default, meaning) for f, default, meaning in _OPTIONAL.get(source, ())]
         rows.append(Variable(f"{prefix}ACCOUNT", "default", f"Name of the {source} account in lake and ledger"))
-        if not {"BASE_URL", "PATH", "EXPORT_BUCKET"} & set(required):
+        if not {"BASE_URL", "LOCATION", "BUCKET"} & set(required):
             rows.append(Variable(f"{prefix}BASE_URL", "the vendor's", f"Another address of {source}"))
     return rows
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import signal
@@ -13,6 +14,14 @@ from pathlib import Path
 from sandbox import calendar
 
 
+def _wait_for_end_of_input(stop: threading.Event) -> None:
+    # The bare descriptor: a buffered reader would hold a lock that the interpreter needs when it ends.
+    with contextlib.suppress(OSError):
+        while os.read(0, 4096):
+            pass
+    stop.set()
+
+
 def _serve(arguments: argparse.Namespace) -> int:
     from sandbox.server import serving
 
@@ -21,7 +30,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         signal.signal(name, lambda *_: stop.set())
     if not sys.stdin.isatty():
         # The parent holds our standard input open; when it dies the pipe closes and so do we.
-        threading.Thread(target=lambda: (sys.stdin.buffer.read(), stop.set()), daemon=True).start()
+        threading.Thread(target=_wait_for_end_of_input, args=(stop,), daemon=True).start()
     faults = json.loads(arguments.faults)
     as_of = calendar.parse_instant(arguments.as_of)
     print("sandbox: making the company", file=sys.stderr, flush=True)

@@ -76,7 +76,8 @@ class Bucket:
     def deliver(self, world: World) -> None:
         """Write each billing month's newest run and manifest; open and last month keep an older run beside it."""
         for month in aws.months(world.company):
-            if calendar.midnight(month) > world.clock:
+            if world.clock.date() <= max(month, world.company.days[0]):
+                self._withdraw(month)
                 continue
             moving = world.clock.date() < calendar.next_month(month) + dt.timedelta(days=15)
             state = (world.clock if moving else None, json.dumps(world.faults.concerning("aws"), sort_keys=True))
@@ -99,6 +100,13 @@ class Bucket:
                 if world.faults.find("doubled_page", "aws"):
                     files = [files[0], *files]
                 self._manifest(month, execution, files)
+
+    def _withdraw(self, month: dt.date) -> None:
+        """The clock went back before the month's first complete day: nothing of it was ever delivered."""
+        self.shown.pop(month, None)
+        for key in [k for k in self.written if f"/{self._partition(month)}/" in k]:
+            self.client.delete_object(Bucket=BUCKET, Key=key)
+            del self.written[key]
 
     def _partition(self, month: dt.date) -> str:
         name = "billing_period" if month < _LOWER_CASE_BEFORE else "BILLING_PERIOD"

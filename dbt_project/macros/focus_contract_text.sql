@@ -13,9 +13,14 @@ case
             coalesce(nullif(split_part({{ text }}, ' ', 2), ''), '00:00')
         ) as timestamp
     )
-    else try_cast(replace(replace(replace(trim({{ text }}), ' UTC', ''), 'T', ' '), 'Z', '') as timestamp)
+    else {{ zoned_text_to_utc("replace(replace(replace(trim(" ~ text ~ "), ' UTC', ''), 'T', ' '), 'Z', '')") }}
 end
 {%- endmacro %}
+
+{#- ISO text, with an offset or else in UTC, as a UTC timestamp. The session's zone is UTC (profiles.yml). -#}
+{% macro zoned_text_to_utc(text) -%}{{ return(adapter.dispatch('zoned_text_to_utc')(text)) }}{%- endmacro %}
+{% macro duckdb__zoned_text_to_utc(text) -%}try_cast({{ text }} as timestamptz) at time zone 'UTC'{%- endmacro %}
+{% macro default__zoned_text_to_utc(text) -%}try_cast({{ text }} as timestamp){%- endmacro %}
 
 {#- Delivered text of `columns` {name: [text expression, precision, scale]} whose number has more fractional digits than
     its type, as pairs for json_object_text: key x_Delivered<name>. The typed column holds the rounded number. -#}

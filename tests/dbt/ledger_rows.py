@@ -94,9 +94,9 @@ def tokens_charge(
     )  # fmt: skip
 
 
-def aws_charge(charge_id: str, billed: str, **columns: Any) -> Row:
+def aws_charge(charge_id: str, billed: str, day: str = DAY, **columns: Any) -> Row:
     """An ordinary cloud charge."""
-    return charge(charge_id, billed, **{
+    return charge(charge_id, billed, day, **{
         "x_SourceId": "aws", "InvoiceIssuerName": "AWS", "ServiceProviderName": "AWS", "ServiceName": "EC2",
         "x_SpendSource": "cloud", **columns,
     })  # fmt: skip

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+import json
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from ingestion.catalog import BY_KEY
 from ingestion.files.billing import LAYOUTS, read_file
 
 SAMPLES = Path(__file__).parents[1] / "fixtures" / "samples"
@@ -29,6 +32,19 @@ def landed(*names: str) -> dict[str, list[dict[str, Any]]]:
         rows = batch.records.to_dicts()
         frames.setdefault(key, []).extend({"raw_window": name, **row} for row in rows)
     return frames
+
+
+def spec_examples(*names: str) -> list[dict[str, Any]]:
+    """Rows of the named examples of the specification as landed text for `files__focus`, each file a window of its own."""
+    columns = BY_KEY["files__focus"].columns
+    rows: list[dict[str, Any]] = []
+    for name in names:
+        with (SAMPLES / "spec_examples" / name).open(newline="", encoding="utf-8-sig") as file:
+            for line in csv.DictReader(file):
+                known = {c: v.strip() or None for c, v in line.items() if c in columns}
+                extra = {c: v for c, v in line.items() if c not in columns and v}
+                rows.append({"raw_window": name, "focus_version_in": "1.2", "x_extra": json.dumps(extra), **known})
+    return rows
 
 
 def money(rows: list[dict[str, Any]], column: str, **where: str) -> Decimal:

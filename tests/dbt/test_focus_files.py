@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.dbt.sample_bills import BILLS, landed, money
+from tests.dbt.sample_bills import BILLS, landed, money, spec_examples
 
 FILE_MODELS = ("+focus_files_charges", "+focus_aws_charges", "focus_file_rejects")
 AWS_CUR, OCI, FOCUS_1_0 = "aws_cur_legacy_csv.csv.gz", "oci_cost_report.csv.gz", "focus_1_0_aws_azure_oracle.csv.gz"
@@ -252,84 +252,102 @@ def _focus(**columns):
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("columns", "meter", "model", "tokens"),
-    [
-        ({"SkuMeter": "USE1-NovaLite-output-tokens", "ConsumedUnit": "1K tokens", "ConsumedQuantity": "840"},
-         "output", "nova-lite", "840000"),
-        ({"SkuMeter": "USE1-Claude4.5Haiku-input-tokens-cross-region-global", "ConsumedUnit": "1M tokens", "ConsumedQuantity": "840"},
-         "input", "claude-haiku-4-5", "840000000"),
-        ({"ServiceName": "Claude Opus 4.6 (Amazon Bedrock Edition)", "SkuMeter": "USE1-MP:USE1_CacheWrite1hInputTokenCount_Global-Units",
-          "ConsumedUnit": "Units", "ConsumedQuantity": "1.25"}, "cache_write_1h", "claude-opus-4-6", "1250000"),
-        ({"SkuMeter": "USE1-Claude4.6Sonnet-cache-read-input-token-count", "ConsumedUnit": "Tokens", "ConsumedQuantity": "7"},
-         "cache_read", "claude-sonnet-4-6", "7"),
-        ({"SkuMeter": "USE1-anthropic.claude-haiku-4-5-20251001-mantle-cache-write-tokens", "ConsumedUnit": "1K tokens",
-          "ConsumedQuantity": "2"}, "cache_write_5m", "claude-haiku-4-5", "2000"),
-        ({"SkuMeter": "USE1-TitanEmbedV2-Text-input-tokens", "ConsumedUnit": "1K tokens", "ConsumedQuantity": "1"},
-         "embedding", "titan-embed-text", "1000"),
-        # An unknown model stays unmapped, an unknown unit unscaled, and other features are not tokens.
-        ({"SkuMeter": "USE1-Claude4.9Opus-input-tokens", "ConsumedUnit": "1K tokens", "ConsumedQuantity": "1"}, "input", None, "1000"),
-        ({"SkuMeter": "USE1-NovaLite-input-tokens", "ConsumedUnit": "bushels", "ConsumedQuantity": "3"}, "input", "nova-lite", "3"),
-        ({"SkuMeter": "USE1-Guardrail-input-units", "ConsumedUnit": "1K tokens", "ConsumedQuantity": "3"}, None, None, "3"),
-        ({"SkuMeter": "USE1-NovaLite-ProvisionedThroughput-ModelUnits", "ConsumedUnit": "Hours", "ConsumedQuantity": "3"},
-         None, "nova-lite", "3"),
-    ],
-)  # fmt: skip
-def test_bedrock_rows_name_model_meter_and_tokens(mapped, columns, meter, model, tokens):
-    row = mapped({"aws__focus_export": [_focus(**columns)]}).rows(
-        "select x_TokenMeter as meter, x_ModelId as model, ConsumedQuantity as tokens, x_SpendSource as spend_source, BilledCost"
-        " from focus.focus_aws_charges"
+BEDROCK_ROWS = [
+    # delivered columns, token meter, model, tokens
+    ({"SkuMeter": "USE1-NovaLite-output-tokens", "ConsumedUnit": "1K tokens", "ConsumedQuantity": "840"},
+     "output", "nova-lite", "840000"),
+    ({"SkuMeter": "USE1-Claude4.5Haiku-input-tokens-cross-region-global", "ConsumedUnit": "1M tokens",
+      "ConsumedQuantity": "840"}, "input", "claude-haiku-4-5", "840000000"),
+    ({"ServiceName": "Claude Opus 4.6 (Amazon Bedrock Edition)",
+      "SkuMeter": "USE1-MP:USE1_CacheWrite1hInputTokenCount_Global-Units", "ConsumedUnit": "Units",
+      "ConsumedQuantity": "1.25"}, "cache_write_1h", "claude-opus-4-6", "1250000"),
+    ({"SkuMeter": "USE1-Claude4.6Sonnet-cache-read-input-token-count", "ConsumedUnit": "Tokens",
+      "ConsumedQuantity": "7"}, "cache_read", "claude-sonnet-4-6", "7"),
+    ({"SkuMeter": "USE1-anthropic.claude-haiku-4-5-20251001-mantle-cache-write-tokens", "ConsumedUnit": "1K tokens",
+      "ConsumedQuantity": "2"}, "cache_write_5m", "claude-haiku-4-5", "2000"),
+    ({"SkuMeter": "USE1-TitanEmbedV2-Text-input-tokens", "ConsumedUnit": "1K tokens", "ConsumedQuantity": "1"},
+     "embedding", "titan-embed-text", "1000"),
+    # An unknown model stays unmapped, an unknown unit unscaled, and other features are not tokens.
+    ({"SkuMeter": "USE1-Claude4.9Opus-input-tokens", "ConsumedUnit": "1K tokens", "ConsumedQuantity": "1"},
+     "input", None, "1000"),
+    ({"SkuMeter": "USE1-NovaLite-input-tokens", "ConsumedUnit": "bushels", "ConsumedQuantity": "3"},
+     "input", "nova-lite", "3"),
+    ({"SkuMeter": "USE1-Guardrail-input-units", "ConsumedUnit": "1K tokens", "ConsumedQuantity": "3"}, None, None, "3"),
+    ({"SkuMeter": "USE1-NovaLite-ProvisionedThroughput-ModelUnits", "ConsumedUnit": "Hours", "ConsumedQuantity": "3"},
+     None, "nova-lite", "3"),
+]  # fmt: skip
+MACHINES = {
+    "USE1-BoxUsage:p5.48xlarge": "ai_infrastructure", "BoxUsage:g6e.2xlarge": "ai_infrastructure",
+    "BoxUsage:m5.large": "cloud", "BoxUsage:trn1.32xlarge": "ai_infrastructure", "BoxUsage:r6g.large": "cloud",
+}  # fmt: skip
+
+
+def test_bedrock_rows_name_model_meter_and_tokens(mapped):
+    frames = [_focus(SkuId=str(i), **columns) for i, (columns, *_) in enumerate(BEDROCK_ROWS)]
+    rows = mapped({"aws__focus_export": frames}).rows(
+        "select x_TokenMeter, x_ModelId, cast(ConsumedQuantity as integer)::varchar as tokens, x_SpendSource, BilledCost"
+        " from focus.focus_aws_charges order by cast(SkuId as integer)"
     )
-    assert row == [
-        {
-            "meter": meter,
-            "model": model,
-            "tokens": Decimal(tokens),
-            "spend_source": "managed_ai_platform",
-            "BilledCost": Decimal(1),
-        }
-    ]
+    expected = [(meter, model, tokens, "managed_ai_platform", Decimal(1)) for _, meter, model, tokens in BEDROCK_ROWS]
+    assert [tuple(r.values()) for r in rows] == expected
 
 
-@pytest.mark.parametrize(
-    ("meter", "spend_source"),
-    [("USE1-BoxUsage:p5.48xlarge", "ai_infrastructure"), ("BoxUsage:g6e.2xlarge", "ai_infrastructure"),
-     ("BoxUsage:m5.large", "cloud"), ("BoxUsage:trn1.32xlarge", "ai_infrastructure"), ("BoxUsage:r6g.large", "cloud")],
-)  # fmt: skip
-def test_accelerator_machines_are_ai_infrastructure(mapped, meter, spend_source):
-    row = _focus(ServiceName="Amazon Elastic Compute Cloud", ServiceCategory="Compute", SkuMeter=meter)
-    rows = mapped({"aws__focus_export": [row]}).rows(
-        "select x_SpendSource as s, x_TokenMeter as m from focus.focus_aws_charges"
+def test_accelerator_machines_are_ai_infrastructure(mapped):
+    ec2 = {"ServiceName": "Amazon Elastic Compute Cloud", "ServiceCategory": "Compute"}
+    rows = mapped({"aws__focus_export": [_focus(SkuMeter=meter, **ec2) for meter in MACHINES]}).rows(
+        "select SkuMeter, x_SpendSource, x_TokenMeter from focus.focus_aws_charges"
     )
-    assert rows == [{"s": spend_source, "m": None}]
+    assert {r["SkuMeter"]: r["x_SpendSource"] for r in rows} == MACHINES
+    assert {r["x_TokenMeter"] for r in rows} == {None}
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("2026-09-02T05:00Z", "2026-09-02 05:00:00"), ("2026-09-02 05:00:00", "2026-09-02 05:00:00"),
-        ("2026-09-02T05:00:00.000Z", "2026-09-02 05:00:00"), ("9/2/2026", "2026-09-02 00:00:00"),
-        ("09/02/2026", "2026-09-02 00:00:00"), ("9/2/26", "2026-09-02 00:00:00"), ("2026-09-02", "2026-09-02 00:00:00"),
-        ("2026-09-02T05:00:00+02:00", "2026-09-02 03:00:00"),
-    ],
-)  # fmt: skip
-def test_every_way_that_bills_write_an_instant(mapped, text, expected):
-    rows = mapped({"files__focus": [_focus(ChargePeriodStart=text, raw_window="w")]}).rows(
-        "select cast(ChargePeriodStart as varchar) as t from focus.focus_file_focus"
+INSTANTS = {
+    "2026-09-02T05:00Z": "2026-09-02 05:00:00", "2026-09-02 05:00:00": "2026-09-02 05:00:00",
+    "2026-09-02T05:00:00.000Z": "2026-09-02 05:00:00", "9/2/2026": "2026-09-02 00:00:00",
+    "09/02/2026": "2026-09-02 00:00:00", "9/2/26": "2026-09-02 00:00:00", "2026-09-02": "2026-09-02 00:00:00",
+    "2026-09-02T05:00:00+02:00": "2026-09-02 03:00:00", "2026-09-02 05:00:00+00": "2026-09-02 05:00:00",
+}  # fmt: skip
+
+
+def test_every_way_that_bills_write_an_instant(mapped):
+    frames = [_focus(ChargePeriodStart=text, ResourceId=text, raw_window="w") for text in INSTANTS]
+    rows = mapped({"files__focus": frames}).rows(
+        "select ResourceId, cast(ChargePeriodStart as varchar) as t from focus.focus_file_focus"
     )
-    assert rows == [{"t": expected}]
+    assert {r["ResourceId"]: r["t"] for r in rows} == INSTANTS
 
 
-@pytest.mark.parametrize("version", ["1.0", "1.1", "1.2", "1.3", "1.4"])
-def test_every_focus_version_is_upgraded_without_inventing(mapped, version):
-    columns = {"focus_version_in": version, "raw_window": "w"}
-    if version >= "1.3":
-        columns |= {"ServiceProviderName": "Anthropic", "HostProviderName": "AWS"}
-    if version == "1.4":
-        columns |= {"ProviderName": None, "InvoiceDetailId": "line-1"}
-    row = mapped({"files__focus": [_focus(**columns)]}).rows("select * from focus.focus_file_focus")[0]
-    assert row["x_FocusVersionIn"] == version
-    assert row["ServiceProviderName"] == ("Anthropic" if version >= "1.3" else "AWS")
-    assert row["x_ProviderName"] == (None if version == "1.4" else "AWS")
-    assert row["InvoiceDetailId"] == ("line-1" if version == "1.4" else None)
-    assert row["ContractApplied"] is None and row["CommitmentProgramEligibilityDetails"] is None
+def test_every_focus_version_is_upgraded_without_inventing(mapped):
+    parties = {"ServiceProviderName": "Anthropic", "HostProviderName": "AWS"}
+    newest = {**parties, "ProviderName": None, "InvoiceDetailId": "line-1"}
+    added = {"1.0": {}, "1.1": {}, "1.2": {}, "1.3": parties, "1.4": newest}
+    frames = [_focus(focus_version_in=version, raw_window="w", **columns) for version, columns in added.items()]
+    rows = mapped({"files__focus": frames}).rows("select * from focus.focus_file_focus order by x_FocusVersionIn")
+    assert [r["x_FocusVersionIn"] for r in rows] == list(added)
+    assert [r["ServiceProviderName"] for r in rows] == ["AWS", "AWS", "AWS", "Anthropic", "Anthropic"]
+    assert [r["x_ProviderName"] for r in rows] == ["AWS", "AWS", "AWS", "AWS", None]
+    assert [r["InvoiceDetailId"] for r in rows] == [None, None, None, None, "line-1"]
+    assert all(r["ContractApplied"] is None and r["CommitmentProgramEligibilityDetails"] is None for r in rows)
+
+
+def test_the_examples_of_the_specification_keep_their_money(mapped):
+    """The 1.2 examples for spend agreements and virtual currency, the draft's corrections of a closed period and AI bills."""
+    names = [
+        "v1_2_virtual_currency_pricing_model_a1.csv", "v1_2_virtual_currency_pricing_model_a2.csv",
+        "v1_2_virtual_currency_pricing_model_b1.csv", "v1_2_virtual_currency_pricing_model_b2.csv",
+        "v1_2_saas_spend_agreements_a2.csv", "draft_1_4_correction_scenario_1_original.csv",
+        "draft_1_4_correction_scenario_1_ledger.csv", "draft_1_5_ai_drawdown_via_prepayment.csv",
+        "draft_1_5_ai_cached_tokens_via_marketplace.csv",
+    ]  # fmt: skip
+    rows = spec_examples(*names)
+    warehouse = mapped({"files__focus": rows})
+    assert warehouse.rows("select * from focus.focus_file_rejects") == []
+    got = warehouse.rows(
+        "select count(*) as n, sum(BilledCost) as billed, sum(EffectiveCost) as effective from focus.focus_file_focus"
+    )
+    assert got == [{"n": len(rows), "billed": money(rows, "BilledCost"), "effective": money(rows, "EffectiveCost")}]
+    tokens = warehouse.rows(
+        "select PricingCurrency, PricingCurrencyEffectiveCost as cost from focus.focus_file_focus"
+        " where PricingCurrency = 'Token' order by 2"
+    )
+    assert [r["cost"] for r in tokens] == [Decimal(n) for n in (10, 10, 245, 245, 360, 360)]

@@ -45,7 +45,7 @@ priced as (
             when has_seats and amount_units % seat_count = 0
                 then cast(cast({{ integer_quotient('amount_units', 'seat_count') }} as decimal(38, 0)) * cast(0.00000000000001 as decimal(14, 14)) as decimal(28, 16))
         end as unit_price,
-        coalesce(service_name, invoice_issuer_name) as service
+        case when category = 'Tax' then 'Tax' else coalesce(service_name, invoice_issuer_name) end as service
     from split
 )
 
@@ -73,10 +73,10 @@ select
     'PricingCategory': "case when has_seats then 'Standard' end",
     'PricingQuantity': 'case when has_seats then quantity end',
     'PricingUnit': "case when has_seats then 'Seats' end",
-    'ServiceCategory': "'AI and Machine Learning'",
+    'ServiceCategory': "case when category = 'Tax' then 'Other' else 'AI and Machine Learning' end",
     'ServiceName': 'service',
     'ServiceProviderName': 'invoice_issuer_name',
-    'ServiceSubcategory': "'Generative AI'",
+    'ServiceSubcategory': "case when category = 'Tax' then 'Other (Other)' else 'Generative AI' end",
     'SkuId': "case when category in ('Usage', 'Purchase') then concat(service, '/', line_type) end",
     'SkuPriceId': "case when has_seats then concat(service, '/', line_type, '/', currency) end",
     'x_charge_id': row_hash(["'invoices'", 'account', 'invoice_issuer_name', 'invoice_id', 'invoice_detail_id']),

@@ -9,7 +9,7 @@
 ) }}
 {%- set columns = focus_columns() -%}
 {%- set deltas = ['BilledCost', 'EffectiveCost', 'ListCost', 'ContractedCost', 'ConsumedQuantity', 'PricingQuantity',
-                  'CommitmentDiscountQuantity', 'PricingCurrencyEffectiveCost'] -%}
+                  'CommitmentDiscountQuantity', 'PricingCurrencyEffectiveCost', 'x_BilledCostRemainder'] -%}
 {%- set not_kept = ['ListUnitPrice', 'ContractedUnitPrice', 'PricingCurrencyListUnitPrice', 'PricingCurrencyContractedUnitPrice',
                     'InvoiceId', 'InvoiceDetailId'] %}
 

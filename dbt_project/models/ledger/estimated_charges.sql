@@ -1,4 +1,3 @@
-{{ config(meta={'published_as': 'ledger.estimated_charges'}) }}
 -- What the gateway saw after the last day the provider has billed, at list price. Never added to billed charges.
 with last_billed as (
     select x_SourceId, x_Account, max(charge_date) as last_billed_date

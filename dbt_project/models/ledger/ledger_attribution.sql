@@ -1,4 +1,4 @@
-{{ config(materialized='view', meta={'published_as': 'ledger.attribution'}) }}
+{{ config(materialized='view') }}
 select
     ledger.ledger_id,
     ledger.x_charge_id,

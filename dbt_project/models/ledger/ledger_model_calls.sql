@@ -1,4 +1,4 @@
-{{ config(materialized='view', meta={'published_as': 'ledger.model_calls'}) }}
+{{ config(materialized='view') }}
 -- A request's attributed cost is its tokens' part of what was billed to its pool. The sum over requests is the pool's cost
 -- without the share that the gateway never saw, up to the last printed digit; the ledger itself is exact.
 with pool_cost as (

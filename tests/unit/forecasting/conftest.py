@@ -55,8 +55,12 @@ def stationary(count: int, days: int, seed: int, end: date = END) -> dict[str, n
 def budget(**changes: object) -> pl.DataFrame:
     """One budget for September 2026 on the total, changed as asked."""
     row = {
-        "budget_id": "b", "scope_type": "total", "scope": None, "period_start": date(2026, 9, 1),
-        "period_end": date(2026, 10, 1), "amount_usd": "10000",
+        "budget_id": "b",
+        "scope_type": "total",
+        "scope": None,
+        "period_start": date(2026, 9, 1),
+        "period_end": date(2026, 10, 1),
+        "amount_usd": "10000",
     }
     return pl.DataFrame([row | changes], schema_overrides={"scope": pl.String})
 

@@ -67,7 +67,9 @@ def test_dormant_series(make):
 
 
 def test_all_zero(make):
-    result = forecast(make["hierarchy"]({"a": [0.0] * 120, "b": [0.0] * 120}), AS_OF, make["budget"](amount_usd="0"), run_id="r")
+    result = forecast(
+        make["hierarchy"]({"a": [0.0] * 120, "b": [0.0] * 120}), AS_OF, make["budget"](amount_usd="0"), run_id="r"
+    )
     assert result.forecast_total["point"].unique().to_list() == [0.0]
     assert result.forecast_total["quality"].unique().to_list() == ["dormant"]
     pacing = result.budget_pacing.row(0, named=True)
@@ -113,7 +115,9 @@ def test_open_days_are_waited_for_but_not_for_ever(make, closed_days_ago, cutoff
 def test_one_series_missing_yesterday_is_a_gap_not_a_zero(make):
     frame = make["hierarchy"](make["stationary"](3, 150, seed=1), teams=1)
     gone = (pl.col("series_key") == "workflow=w00") & (pl.col("charge_date") == AS_OF)
-    result = forecast(frame.filter(~gone), AS_OF, make["budget"](scope_type="workflow", scope="w00"), config=ALL, run_id="r")
+    result = forecast(
+        frame.filter(~gone), AS_OF, make["budget"](scope_type="workflow", scope="w00"), config=ALL, run_id="r"
+    )
     states = result.forecast_daily.filter(series_key="workflow=w00")["state"].unique().to_list()
     assert states == ["gap"]
     pacing = result.budget_pacing.row(0, named=True)
@@ -135,11 +139,20 @@ def test_unknown_days_resolve_no_window(make):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (pl.when(pl.col("charge_date") == AS_OF).then(-1.0).otherwise(pl.col("cost")).alias("cost"), "'workflow=a': cost is -1.0 on 2026-09-20"),
-        (pl.when(pl.col("charge_date") == AS_OF).then(float("nan")).otherwise(pl.col("cost")).alias("cost"), "'workflow=a': cost is nan"),
+        (
+            pl.when(pl.col("charge_date") == AS_OF).then(-1.0).otherwise(pl.col("cost")).alias("cost"),
+            "'workflow=a': cost is -1.0 on 2026-09-20",
+        ),
+        (
+            pl.when(pl.col("charge_date") == AS_OF).then(float("nan")).otherwise(pl.col("cost")).alias("cost"),
+            "'workflow=a': cost is nan",
+        ),
         (pl.lit("galaxy").alias("level"), "'workflow=a': level 'galaxy'"),
         (pl.lit(AS_OF).alias("charge_date"), "'workflow=a': two rows for 2026-09-20"),
-        (pl.when(pl.col("charge_date") == AS_OF).then(pl.lit("b")).otherwise(pl.col("scope")).alias("scope"), "'workflow=a': appears with more than one"),
+        (
+            pl.when(pl.col("charge_date") == AS_OF).then(pl.lit("b")).otherwise(pl.col("scope")).alias("scope"),
+            "'workflow=a': appears with more than one",
+        ),
         (pl.lit(None, dtype=pl.Date).alias("charge_date"), "must not be null"),
     ],
 )
@@ -152,14 +165,14 @@ def test_broken_series_are_named(make, change, words):
 
 def test_children_above_the_total_are_an_error(make):
     frame = make["hierarchy"]({"a": [1.0] * 90, "b": [2.0] * 90})
-    more = frame.with_columns(pl.when(pl.col("series_key") == "workflow=a").then(5.0).otherwise(pl.col("cost")).alias("cost"))
+    more = frame.with_columns(
+        pl.when(pl.col("series_key") == "workflow=a").then(5.0).otherwise(pl.col("cost")).alias("cost")
+    )
     with pytest.raises(SeriesError, match="'workflow' adds to more than the total"):
         forecast(more, AS_OF, make["budget"](), run_id="r")
 
 
-@pytest.mark.parametrize(
-    "change", [{"amount_usd": "-1"}, {"period_end": date(2026, 9, 1)}, {"amount_usd": None}]
-)
+@pytest.mark.parametrize("change", [{"amount_usd": "-1"}, {"period_end": date(2026, 9, 1)}, {"amount_usd": None}])
 def test_broken_budgets_are_named(make, company, change):
     with pytest.raises(ValueError, match="budget 'b'"):
         forecast(company, AS_OF, make["budget"](**change), run_id="r")
@@ -180,16 +193,28 @@ def test_budgets_of_every_kind(make, company):
             make["budget"](budget_id="quarter", period_start=date(2026, 7, 1), amount_usd="100000"),
             make["budget"](budget_id="nobody", scope_type="team", scope="unknown"),
             make["budget"](budget_id="past", period_start=date(2026, 8, 1), period_end=date(2026, 9, 1)),
-            make["budget"](budget_id="year_end", period_start=date(2026, 4, 1), period_end=date(2027, 1, 1), amount_usd="1"),
+            make["budget"](
+                budget_id="year_end", period_start=date(2026, 4, 1), period_end=date(2027, 1, 1), amount_usd="1"
+            ),
         ]
     )
-    rows = {r["budget_id"]: r for r in forecast(company, AS_OF, budgets, run_id="r").budget_pacing.iter_rows(named=True)}
+    rows = {
+        r["budget_id"]: r for r in forecast(company, AS_OF, budgets, run_id="r").budget_pacing.iter_rows(named=True)
+    }
     assert set(rows) == {"zero", "quarter", "nobody", "year_end"}
-    assert (rows["zero"]["p_breach"], rows["zero"]["breach_date_p50"], rows["zero"]["level"]) == (1.0, date(2026, 9, 1), "critical")
+    assert (rows["zero"]["p_breach"], rows["zero"]["breach_date_p50"], rows["zero"]["level"]) == (
+        1.0,
+        date(2026, 9, 1),
+        "critical",
+    )
     assert rows["year_end"]["breach_date_p10"] == date(2026, 4, 1)
     assert rows["nobody"]["level"] == "no data" and rows["nobody"]["mtd"] == 0
     total = company.filter(pl.col("level") == "total")
-    quarter = total.filter(pl.col("charge_date") >= date(2026, 7, 1)).select(pl.col("cost").cast(pl.Decimal(38, 14)).sum()).item()
+    quarter = (
+        total.filter(pl.col("charge_date") >= date(2026, 7, 1))
+        .select(pl.col("cost").cast(pl.Decimal(38, 14)).sum())
+        .item()
+    )
     assert isinstance(rows["quarter"]["mtd"], Decimal) and rows["quarter"]["mtd"] == quarter
     assert rows["quarter"]["pace_index"] < 1 and rows["quarter"]["p_breach"] < 0.5
 
@@ -230,8 +255,14 @@ def test_run_on_the_first_with_data_to_the_day_before_forecasts_the_new_month(ma
 
 def _pace(**changes):
     settings = {
-        "budget": 100.0, "first": date(2026, 9, 1), "end": date(2026, 10, 1), "cutoff": date(2026, 9, 20),
-        "spent": np.full(20, 3.0), "daily": np.full(10, 3.0), "sample": Sample(np.zeros(4), np.full(4, 0.25), 4.0), "c": 0.0,
+        "budget": 100.0,
+        "first": date(2026, 9, 1),
+        "end": date(2026, 10, 1),
+        "cutoff": date(2026, 9, 20),
+        "spent": np.full(20, 3.0),
+        "daily": np.full(10, 3.0),
+        "sample": Sample(np.zeros(4), np.full(4, 0.25), 4.0),
+        "c": 0.0,
         "config": ForecastConfig(),
     }
     return pace(**(settings | changes))
@@ -268,9 +299,14 @@ def test_plan_to_date_uses_the_measured_weekday_shape(make, as_of, workdays, wee
 @pytest.mark.parametrize(
     ("p", "pace_index", "left", "breached", "level"),
     [
-        (0.29, 2.0, 0.5, False, "ok"), (0.3, 0.8, 0.26, False, "watch"), (0.3, 0.79, 0.26, False, "ok"),
-        (0.3, 0.8, 0.25, False, "ok"), (0.5, 0.1, 0.1, False, "warn"), (0.8, 0.1, 0.1, False, "critical"),
-        (None, 2.0, 0.5, False, "ok"), (None, None, 0.5, True, "critical"),
+        (0.29, 2.0, 0.5, False, "ok"),
+        (0.3, 0.8, 0.26, False, "watch"),
+        (0.3, 0.79, 0.26, False, "ok"),
+        (0.3, 0.8, 0.25, False, "ok"),
+        (0.5, 0.1, 0.1, False, "warn"),
+        (0.8, 0.1, 0.1, False, "critical"),
+        (None, 2.0, 0.5, False, "ok"),
+        (None, None, 0.5, True, "critical"),
     ],
 )
 def test_alert_levels(p, pace_index, left, breached, level):

@@ -30,7 +30,9 @@ def test_seed_ledger_total():
     assert sum(row[1] for row in rows) == expected["calls"]
     assert sum(rebuilt) == pytest.approx(expected["cost"], rel=1e-12)
     assert [100 * c / cost for c in rebuilt] == pytest.approx(expected["share_pct"], rel=1e-6)
-    assert [c / row[1] for c, row in zip(rebuilt, rows, strict=True)] == pytest.approx(expected["cost_per_call"], rel=1e-6)
+    assert [c / row[1] for c, row in zip(rebuilt, rows, strict=True)] == pytest.approx(
+        expected["cost_per_call"], rel=1e-6
+    )
 
 
 def test_seed_scenarios():
@@ -48,14 +50,21 @@ def test_seed_scenarios():
 def test_rate_token_classes():
     example = GOLDEN["rate-token-classes"]
     price = example["inputs"]["price_usd_per_mtok"]
-    named = {"input_uncached": price["inp"], "cache_read": price["cached"], "cache_write": price["write"], "output": price["out"]}
+    named = {
+        "input_uncached": price["inp"],
+        "cache_read": price["cached"],
+        "cache_write": price["write"],
+        "output": price["out"],
+    }
     blind = named | {"cache_read": price["inp"]}
     for i, call in enumerate(example["inputs"]["calls"]):
         tokens = disjoint_classes(call["input_total"], call["cache_read"], call["output"])
         assert sum(tokens.values()) == call["input_total"] + call["output"]
         cost, overstated = token_class_cost(tokens, named), token_class_cost(tokens, blind)
         assert cost == pytest.approx(example["expected"]["cost"][i], rel=1e-9)
-        assert 1000 * cost / sum(tokens.values()) == pytest.approx(example["expected"]["effective_usd_per_1k"][i], rel=1e-9)
+        assert 1000 * cost / sum(tokens.values()) == pytest.approx(
+            example["expected"]["effective_usd_per_1k"][i], rel=1e-9
+        )
         assert overstated == pytest.approx(example["expected"]["cache_blind_cost"][i], rel=1e-9)
         assert overstated / cost == pytest.approx(example["expected"]["overstatement"][i], rel=1e-9)
 
@@ -77,12 +86,21 @@ def test_pacing_june():
     inputs, expected = GOLDEN["pacing-june"]["inputs"], GOLDEN["pacing-june"]["expected"]
     first, cutoff = date(2026, 6, 1), date(2026, 6, inputs["as_of_day"])
     ahead = [cutoff + timedelta(days=i) for i in range(1, 21)]
-    daily = np.array([inputs["weekday_forecast"] if d.weekday() < 5 else inputs["weekend_forecast"] for d in ahead], dtype=float)
+    daily = np.array(
+        [inputs["weekday_forecast"] if d.weekday() < 5 else inputs["weekend_forecast"] for d in ahead], dtype=float
+    )
     spent = np.full(10, inputs["mtd"] / 10)
     scores = Sample(np.array(inputs["log_scores"], dtype=float), np.full(10, 0.1), n_eff=10.0)
     state = pace(
-        budget=inputs["budget"], first=first, end=date(2026, 7, 1), cutoff=cutoff, spent=spent, daily=daily, sample=scores,
-        c=0.0, config=ForecastConfig(),
+        budget=inputs["budget"],
+        first=first,
+        end=date(2026, 7, 1),
+        cutoff=cutoff,
+        spent=spent,
+        daily=daily,
+        sample=scores,
+        c=0.0,
+        config=ForecastConfig(),
     )
     assert daily.sum() == expected["remaining"]
     assert state.month_end == expected["month_end"]
@@ -97,7 +115,9 @@ def test_pacing_june():
     assert inputs["mtd"] + run_rate.sum() == expected["run_rate_month_end"]
     assert str(first_crossing(inputs["mtd"], run_rate, ahead[0], inputs["budget"])) == expected["run_rate_breach_date"]
     at_point = Sample(np.zeros(1), np.ones(1), 1.0)
-    assert [str(d) for d in breach_dates(inputs["mtd"], daily, ahead[0], inputs["budget"], at_point, 0.0)] == ["2026-06-27"] * 3
+    assert [str(d) for d in breach_dates(inputs["mtd"], daily, ahead[0], inputs["budget"], at_point, 0.0)] == [
+        "2026-06-27"
+    ] * 3
 
 
 def test_breach_quantile_past_the_breaching_mass_is_open():
@@ -125,18 +145,27 @@ def test_conformal_neff():
 def test_mint_wls():
     base, variance = (GOLDEN["mint-wls"]["inputs"][k] for k in ("base", "variance"))
     parent, children = reconcile(
-        np.array([base["total"]], dtype=float), np.array([[base["A"]], [base["B"]]], dtype=float),
-        np.array([variance["A"], variance["B"]], dtype=float), variance["total"],
+        np.array([base["total"]], dtype=float),
+        np.array([[base["A"]], [base["B"]]], dtype=float),
+        np.array([variance["A"], variance["B"]], dtype=float),
+        variance["total"],
     )
     expected = GOLDEN["mint-wls"]["expected"]
-    assert [children[0, 0], children[1, 0], parent[0]] == pytest.approx([expected[k] for k in ("A", "B", "total")], rel=1e-9)
+    assert [children[0, 0], children[1, 0], parent[0]] == pytest.approx(
+        [expected[k] for k in ("A", "B", "total")], rel=1e-9
+    )
 
 
 def test_loo_jackknife_plus():
     example = GOLDEN["loo-jackknife-plus"]
-    result, expected = leave_one_out(np.array(example["inputs"]["costs"]), example["inputs"]["alpha"]), example["expected"]
+    result, expected = (
+        leave_one_out(np.array(example["inputs"]["costs"]), example["inputs"]["alpha"]),
+        example["expected"],
+    )
     assert result.predicted == pytest.approx(expected["loo_pred"], rel=1e-6)
-    assert (result.wape, result.mdape, result.bias) == pytest.approx([expected[k] for k in ("wape", "mdape", "bias")], rel=1e-6)
+    assert (result.wape, result.mdape, result.bias) == pytest.approx(
+        [expected[k] for k in ("wape", "mdape", "bias")], rel=1e-6
+    )
     assert (result.lo, result.hi) == pytest.approx(expected["interval80"], rel=1e-6)
     assert result.smearing == pytest.approx(expected["smearing_factor"], rel=1e-6)
     assert result.mean == pytest.approx(expected["expected_cost_new_item"], rel=1e-6)

@@ -23,7 +23,19 @@ from forecasting.selection import candidates
 from forecasting.series import build_panel
 
 AS_OF = date(2026, 9, 20)
-MONEY_COLUMNS = ("point", "forecast", "actual", "error", "lo80", "hi80", "lo95", "hi95", "mtd_adjusted", "plan_to_date", "month_end")
+MONEY_COLUMNS = (
+    "point",
+    "forecast",
+    "actual",
+    "error",
+    "lo80",
+    "hi80",
+    "lo95",
+    "hi95",
+    "mtd_adjusted",
+    "plan_to_date",
+    "month_end",
+)
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +47,12 @@ def result(company):
 def _budget(key: str, level: str, scope: str | None, amount: str) -> pl.DataFrame:
     return pl.DataFrame(
         {
-            "budget_id": [key], "scope_type": [level], "scope": [scope], "period_start": [date(2026, 9, 1)],
-            "period_end": [date(2026, 10, 1)], "amount_usd": [amount],
+            "budget_id": [key],
+            "scope_type": [level],
+            "scope": [scope],
+            "period_start": [date(2026, 9, 1)],
+            "period_end": [date(2026, 10, 1)],
+            "amount_usd": [amount],
         },
         schema_overrides={"scope": pl.String},
     )
@@ -69,7 +85,9 @@ def test_daily_points_add_to_the_published_totals(result):
 def test_small_children_become_other_and_still_add(make):
     flows = make["stationary"](4, 200, seed=2)
     flows["tiny_a"], flows["tiny_b"] = flows["w00"] * 1e-3, flows["w01"] * 2e-3
-    published = forecast(make["hierarchy"](flows), AS_OF, make["budget"](scope_type="workflow", scope="tiny_a"), run_id="r")
+    published = forecast(
+        make["hierarchy"](flows), AS_OF, make["budget"](scope_type="workflow", scope="tiny_a"), run_id="r"
+    )
     month = published.forecast_total.filter(pl.col("period_kind") == "month_end")
     assert set(month.filter(pl.col("level") == "workflow")["scope"]) == {"w00", "w01", "w02", "w03", "other"}
     by_level = month.group_by("level").agg(pl.col("point").sum())["point"]
@@ -90,12 +108,16 @@ def test_intervals_nest_around_the_point(result):
     rows = pl.concat(
         [
             result.forecast_total.select("lo95", "lo80", "point", "hi80", "hi95"),
-            result.backtest.filter(pl.col("method") == "published").select("lo95", "lo80", pl.col("forecast").alias("point"), "hi80", "hi95"),
+            result.backtest.filter(pl.col("method") == "published").select(
+                "lo95", "lo80", pl.col("forecast").alias("point"), "hi80", "hi95"
+            ),
         ]
     ).drop_nulls()
     assert rows.height > 1000
     ordered = (pl.col("lo95") <= pl.col("lo80")) & (pl.col("lo80") <= pl.col("point") + 1e-9)
-    assert rows.filter(~(ordered & (pl.col("point") <= pl.col("hi80") + 1e-9) & (pl.col("hi80") <= pl.col("hi95")))).is_empty()
+    assert rows.filter(
+        ~(ordered & (pl.col("point") <= pl.col("hi80") + 1e-9) & (pl.col("hi80") <= pl.col("hi95")))
+    ).is_empty()
 
 
 def test_same_rows_in_any_order_give_identical_bytes(company, result, tmp_path):
@@ -116,7 +138,9 @@ def test_another_config_or_cutoff_is_visible(company, make):
 
 def test_currency_factor_scales_money_and_nothing_else(company, result):
     factor = 1024.0
-    budgets = pl.concat([_budget("all", "total", None, str(9000 * 1024)), _budget("one", "workflow", "w00", str(1500 * 1024))])
+    budgets = pl.concat(
+        [_budget("all", "total", None, str(9000 * 1024)), _budget("one", "workflow", "w00", str(1500 * 1024))]
+    )
     scaled = forecast(company.with_columns(pl.col("cost") * factor), AS_OF, budgets, run_id="r")
     for name in ("forecast_daily", "forecast_total", "backtest", "budget_pacing"):
         frame = scaled.frames()[name].drop("config_hash")
@@ -152,7 +176,11 @@ def test_backtest_shows_what_was_published_then(company, make):
     history = forecast(company, AS_OF, make["budget"](), config=config, run_id="r").backtest
     that_day = forecast(company, then, make["budget"](), config=config, run_id="r").forecast_total
     for kind in ("h7", "h30", "month_end"):
-        row = history.filter(as_of=then, horizon=kind, method="published").filter(pl.col("level") != "team").sort("series_key")
+        row = (
+            history.filter(as_of=then, horizon=kind, method="published")
+            .filter(pl.col("level") != "team")
+            .sort("series_key")
+        )
         live = that_day.filter(pl.col("level") != "team", period_kind=kind).sort("series_key")
         for ours, theirs in (("forecast", "point"), ("lo80", "lo80"), ("hi95", "hi95")):
             np.testing.assert_allclose(row[ours].to_numpy(), live[theirs].to_numpy(), rtol=1e-9)
@@ -213,6 +241,7 @@ def test_reconcile_solves_again_until_no_child_is_negative():
 
 
 def test_default_path_needs_no_statsmodels():
-    code = "import sys, forecasting.run; print(any(m.split('.')[0] in ('statsmodels', 'pandas', 'scipy') for m in sys.modules))"
+    heavy = "('statsmodels', 'pandas', 'scipy')"
+    code = f"import sys, forecasting.run; print(any(m.split('.')[0] in {heavy} for m in sys.modules))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "False"

@@ -43,7 +43,9 @@ def test_coverage_is_near_nominal_on_stationary_spend(covered, horizon):
 def test_coverage_in_the_totals_is_the_share_of_backtest_windows_inside(covered):
     row = covered.forecast_total.filter(series_key="workflow=w03", period_kind="h7").row(0, named=True)
     windows = covered.backtest.filter(series_key="workflow=w03", horizon="h7", method="published", is_resolved=True)
-    recent = windows.filter(pl.col("as_of") > AS_OF - timedelta(days=180 + 7 - 1) - timedelta(days=1)).drop_nulls("lo80")
+    recent = windows.filter(pl.col("as_of") > AS_OF - timedelta(days=180 + 7 - 1) - timedelta(days=1)).drop_nulls(
+        "lo80"
+    )
     inside = recent.select(((pl.col("actual") >= pl.col("lo80")) & (pl.col("actual") <= pl.col("hi80"))).mean()).item()
     assert row["coverage_state"] == "measured" and row["coverage80_180d"] == pytest.approx(inside)
 
@@ -180,7 +182,7 @@ def test_driver_ratio_starts_where_calls_are_known(make):
 
 
 def test_driver_ratio_widens_until_it_holds_thirty_calls(make):
-    """One call a day at cost 2, before that at cost 4: 28 calls are too few, 56 days hold both prices in equal parts."""
+    """One call a day at cost 2, before that at cost 4: 28 calls are too few, 56 days hold half of each."""
     calls, cost = [1.0] * 100, [4.0] * 72 + [2.0] * 28
     table = driver_table(build_panel(make["rows"]("workflow=a", "workflow", "a", cost, calls=calls), AS_OF))
     assert table["context"].item() * table["rate"].item() == pytest.approx(3.0)
@@ -211,6 +213,8 @@ def test_naive_forecasts_by_hand():
 
 def test_price_factor_reprices_the_mix():
     mix = {"input_uncached": 2e6, "output": 1e6}
-    assert price_factor(mix, {"input_uncached": 3.0, "output": 15.0}, {"input_uncached": 3.0, "output": 7.5}) == pytest.approx(13.5 / 21)
+    assert price_factor(
+        mix, {"input_uncached": 3.0, "output": 15.0}, {"input_uncached": 3.0, "output": 7.5}
+    ) == pytest.approx(13.5 / 21)
     with pytest.raises(ValueError, match="costs nothing"):
         price_factor(mix, {"input_uncached": 0.0, "output": 0.0}, {"input_uncached": 1.0, "output": 1.0})
