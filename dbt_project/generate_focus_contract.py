@@ -89,7 +89,9 @@ def _unit(name: str, kind: str) -> str:
                 return f"Unit: {currency}."
         return "Unit: BillingCurrency."
     if kind == "price":
-        return f"Unit: {'PricingCurrency' if name.startswith('PricingCurrency') else 'BillingCurrency'} per 1 PricingUnit."
+        return (
+            f"Unit: {'PricingCurrency' if name.startswith('PricingCurrency') else 'BillingCurrency'} per 1 PricingUnit."
+        )
     if name.endswith("Percentage"):
         return "Unit: fraction from 0 to 1."
     if kind == "quantity":

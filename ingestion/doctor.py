@@ -85,8 +85,9 @@ def _ask(config: SourceConfig, client: Client, now: datetime) -> tuple[str, str 
 def _question(config: SourceConfig, yesterday: datetime) -> Call:
     """The smallest question that needs the same permission as the real ones."""
     if config.source == "anthropic":
-        asked = (("starting_at", f"{yesterday:%Y-%m-%dT%H:%M:%SZ}"), ("bucket_width", "1d"), ("limit", "1"))
-        return Call("/v1/organizations/usage_report/messages", asked)
+        day = yesterday.date().isoformat(), (yesterday + timedelta(days=1)).date().isoformat()
+        bounds = (("starting_at", f"{day[0]}T00:00:00Z"), ("ending_at", f"{day[1]}T00:00:00Z"))
+        return Call("/v1/organizations/usage_report/messages", (*bounds, ("bucket_width", "1d"), ("limit", "1")))
     if config.source == "openai":
         start = str(int(yesterday.timestamp()))
         return Call("/organization/costs", (("start_time", start), ("bucket_width", "1d"), ("limit", "1")))

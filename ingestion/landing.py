@@ -233,9 +233,14 @@ def _audited(
         "raw_fetched_at": fetched_at,
         "raw_run_id": run_id,
     }
-    ordinals = pl.int_range(pl.len(), dtype=pl.Int64).alias("raw_ordinal")
-    constants = [pl.lit(value, dtype=polars_type(AUDIT_COLUMNS[name])).alias(name) for name, value in values.items()]
-    return records.with_columns(ordinals, *constants).select(list(dataset.schema))
+    height = records.height
+    audit = [
+        pl.Series(name, range(height), dtype=pl.Int64)
+        if name == "raw_ordinal"
+        else pl.Series(name, [values[name]], dtype=polars_type(kind)).new_from_index(0, height)
+        for name, kind in AUDIT_COLUMNS.items()
+    ]
+    return records.hstack(audit)
 
 
 def _write_rejects(

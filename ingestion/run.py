@@ -57,7 +57,8 @@ class IngestReport:
         self.unchanged += not is_new
         if delivery.control_total is not None:
             self.control_total = (self.control_total or Decimal(0)) + Decimal(delivery.control_total)
-            self.control_unit = delivery.control_unit
+            known = self.control_unit in (None, delivery.control_unit)
+            self.control_unit = delivery.control_unit if known else "several currencies"
 
 
 def plan_windows(

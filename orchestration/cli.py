@@ -151,20 +151,39 @@ def _run(options: argparse.Namespace) -> int:
 
 def run(settings: Settings, *, full: bool = False, phases: dict[str, float] | None = None) -> int:
     """Materialise both jobs through Dagster and print what came of it. Returns the exit code."""
-    import warnings
-
-    warnings.simplefilter("ignore")
-    from orchestration import automation, publish
-    from orchestration.definitions import build_definitions
-    from orchestration.progress import Progress, progress_logger
+    from orchestration import publish
+    from orchestration.progress import Progress
 
     spent = phases if phases is not None else {}
     begun = time.monotonic()
     progress = Progress(lambda line: print(line, flush=True))
-    log = settings.logs_dir / f"run-{settings.as_of:%Y%m%dT%H%M%SZ}.log"
+    log = log_path(settings)
     print(f"profile {settings.profile}, as of {settings.as_of:%Y-%m-%d %H:%M} UTC, home {_short(settings.home)}")
-    definitions = build_definitions(settings, loggers={"terminal": progress_logger(progress, log)})
-    spent["start-up and dbt parse"] = time.monotonic() - begun
+    if not materialise(settings, progress, full=full):
+        _say_stopped(progress, publish.current(settings), log)
+        return 1
+    steps = sum(progress.seconds.values())
+    spent["start-up, dbt parse and Dagster's records"] = time.monotonic() - begun - steps
+    spent |= _phases(progress.seconds)
+    _say_published(settings, spent, begun)
+    return 0
+
+
+def log_path(settings: Settings) -> Path:
+    """Where everything Dagster says in a run is written."""
+    return settings.logs_dir / f"run-{settings.as_of:%Y%m%dT%H%M%SZ}.log"
+
+
+def materialise(settings: Settings, progress: Any, *, full: bool = False) -> bool:
+    """Run both jobs in this process on the home's Dagster instance; false when a gate or step stopped one."""
+    import warnings
+
+    warnings.simplefilter("ignore")
+    from orchestration import automation
+    from orchestration.definitions import build_definitions
+    from orchestration.progress import progress_logger
+
+    definitions = build_definitions(settings, loggers={"terminal": progress_logger(progress, log_path(settings))})
     rebuild = {automation.FULL_REBUILD: "true"} if full else {}
     tags = {
         automation.BILLING_MONTHS: automation.monthly_tags(settings),
@@ -172,7 +191,7 @@ def run(settings: Settings, *, full: bool = False, phases: dict[str, float] | No
     }
     with instance(settings) as home_instance:
         for job, job_tags in tags.items():
-            print(f"{job.replace('_', ' ')}")
+            progress.say(job.replace("_", " "))
             outcome = definitions.resolve_job_def(job).execute_in_process(
                 instance=home_instance,
                 tags=job_tags,
@@ -180,11 +199,8 @@ def run(settings: Settings, *, full: bool = False, phases: dict[str, float] | No
                 run_config={"loggers": {"terminal": {"config": {}}}},
             )
             if not outcome.success:
-                _say_stopped(progress, publish.current(settings), log)
-                return 1
-    spent |= _phases(progress.seconds)
-    _say_published(settings, spent, begun)
-    return 0
+                return False
+    return True
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -58,6 +59,8 @@ def manifest(settings: Settings) -> dict[str, Any]:
     stamp = settings.dbt_target_dir / "parsed.txt"
     path = settings.dbt_target_dir / "manifest.json"
     if not path.is_file() or not stamp.is_file() or stamp.read_text(encoding="utf-8") != digest:
+        # Written by the parse, so an object kept from another home is not enough.
+        _PARSED.pop(digest, None)
         _parsed(settings, digest)
         stamp.write_text(digest, encoding="utf-8")
     return _read_manifest(path, digest)
@@ -140,13 +143,12 @@ def _read_manifest(path: Path, digest: str) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-_PARSED: dict[tuple[Path, str], Any] = {}
+_PARSED: dict[str, Any] = {}
 
 
 def _parsed(settings: Settings, digest: str) -> Any:
     """dbt's manifest object, kept for the later stages of this process so that only the first one parses."""
-    key = (settings.dbt_target_dir, digest)
-    if key not in _PARSED:
+    if digest not in _PARSED:
         from dbt.cli.main import dbtRunner
 
         settings.dbt_target_dir.mkdir(parents=True, exist_ok=True)
@@ -155,8 +157,8 @@ def _parsed(settings: Settings, digest: str) -> Any:
         if not outcome.success:
             raise DbtProjectBroken(f"dbt could not parse {DBT_PROJECT.name}: {outcome.exception}")
         _PARSED.clear()
-        _PARSED[key] = outcome.result
-    return _PARSED[key]
+        _PARSED[digest] = outcome.result
+    return _PARSED[digest]
 
 
 def _parse_digest(settings: Settings) -> str:
@@ -164,14 +166,9 @@ def _parse_digest(settings: Settings) -> str:
     text = files_digest(folders, (".sql", ".csv", ".yml"))
     project = (DBT_PROJECT / "dbt_project.yml").read_text(encoding="utf-8")
     profiles = (DBT_PROJECT / "profiles.yml").read_text(encoding="utf-8")
-    return f"{text} {hash_text(project + profiles + json.dumps(settings.dbt_environment(), sort_keys=True))}"
-
-
-def hash_text(text: str) -> str:
-    """Short stable digest of a text."""
-    import hashlib
-
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    # Paths are left out: the parsed project is the same wherever the warehouse lies.
+    chosen = f"{settings.profile} {settings.company_seeds}"
+    return f"{text} {hashlib.sha256((project + profiles + chosen).encode()).hexdigest()[:16]}"
 
 
 def _quiet(settings: Settings) -> list[str]:

@@ -221,9 +221,9 @@ def _account(env: Mapping[str, str], profile: Profile, row: Mapping[str, object]
         if k.startswith(prefix) and v and k.removeprefix(prefix) not in (*fields, "ACCOUNT")
     }
     options |= {k: str(v) for k, v in cast(Mapping[str, object], row.get("options", {})).items()}
-    for other, name in _OTHER_NAMES.items():
+    for other, option in _OTHER_NAMES.items():
         if other in options:
-            options.setdefault(name, options.pop(other))
+            options.setdefault(option, options.pop(other))
     return SourceConfig(
         source=source,
         account=name,

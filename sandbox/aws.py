@@ -6,6 +6,7 @@ Money is whole 1e-12 USD until the row is written; then it is the nearest double
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -136,49 +137,60 @@ COLUMNS = tuple(sorted((*_TEXT, *_MONEY, *_TIMES, *_MAPS, "x_Discounts")))
 PICO = 1e12
 
 
+def _times(day: dt.date, end: dt.date) -> dict[str, dt.datetime]:
+    return {
+        "BillingPeriodStart": calendar.midnight(calendar.month_start(day)),
+        "BillingPeriodEnd": calendar.midnight(calendar.next_month(day)),
+        "ChargePeriodStart": calendar.midnight(day), "ChargePeriodEnd": calendar.midnight(end),
+    }  # fmt: skip
+
+
 def _base(day: dt.date, end: dt.date, account: str) -> dict[str, Any]:
-    month = calendar.month_start(day)
     return {
         **dict.fromkeys(COLUMNS),
         "BillingAccountId": AWS_PAYER, "BillingAccountName": "Acme", "BillingAccountType": "Management Account",
         "BillingCurrency": "USD", "PricingCurrency": "USD", "InvoiceIssuerName": ISSUER, "ProviderName": "AWS",
         "PublisherName": ISSUER, "SubAccountId": account, "SubAccountName": _ACCOUNT_NAMES[account],
-        "SubAccountType": "Linked Account", "BillingPeriodStart": calendar.midnight(month),
-        "BillingPeriodEnd": calendar.midnight(calendar.next_month(day)), "ChargePeriodStart": calendar.midnight(day),
-        "ChargePeriodEnd": calendar.midnight(end), "Tags": {}, "x_Discounts": {}, "pico": 0,
+        "SubAccountType": "Linked Account", **_times(day, end), "Tags": {}, "x_Discounts": {}, "pico": 0,
     }  # fmt: skip
 
 
-def _usage(day: dt.date, line: Line, quantity: int) -> dict[str, Any]:
-    """A usage row; `quantity` in ten-thousandths of a unit."""
-    pico = quantity * line.price
-    row = _base(day, day + dt.timedelta(days=1), line.account)
-    tags = {"user:environment": line.environment}
-    if line.team:
-        tags["user:team"] = line.team
+@functools.cache
+def _template(number: int) -> dict[str, Any]:
+    """What every row of a meter has in common."""
+    line = LINES[number]
+    tags = {"user:environment": line.environment} | ({"user:team": line.team} if line.team else {})
     sku = token("sku", line.meter, 16).upper()
     price = line.price / 1e8
-    row |= {
+    row = _base(calendar.FIRST_DAY, calendar.FIRST_DAY, line.account) | {
         "ChargeCategory": "Usage", "ChargeFrequency": "Usage-Based", "ChargeDescription": f"${price:.8f} per {line.unit} {line.meter}",
         "ServiceName": line.service, "ServiceCategory": line.category, "ServiceSubcategory": line.subcategory,
-        "x_ServiceCode": line.code, "x_Operation": line.operation, "ResourceId": line.resource or None, "ResourceName": None,
+        "x_ServiceCode": line.code, "x_Operation": line.operation, "ResourceId": line.resource or None,
         "ResourceType": line.resource.split(":")[2].upper() if line.resource else None, "RegionId": "us-east-1",
         "RegionName": "US East (N. Virginia)", "SkuId": sku, "SkuPriceId": f"{sku}.JRTCKXETXF.6YS6EN2CT7", "SkuMeter": line.meter,
-        "ConsumedQuantity": quantity / 1e4, "ConsumedUnit": line.unit, "PricingQuantity": quantity / 1e4, "PricingUnit": line.unit,
-        "PricingCategory": "Standard", "ListUnitPrice": price, "ContractedUnitPrice": price, "ListCost": pico / PICO,
-        "ContractedCost": pico / PICO, "BilledCost": pico / PICO, "EffectiveCost": pico / PICO,
-        "PricingCurrencyListUnitPrice": price, "PricingCurrencyContractedUnitPrice": price, "PricingCurrencyEffectiveCost": pico / PICO,
-        "SkuPriceDetails": {"InstanceType": line.instance} if line.instance else None, "Tags": tags, "pico": pico,
+        "ConsumedUnit": line.unit, "PricingUnit": line.unit, "PricingCategory": "Standard", "ListUnitPrice": price,
+        "ContractedUnitPrice": price, "PricingCurrencyListUnitPrice": price, "PricingCurrencyContractedUnitPrice": price,
+        "SkuPriceDetails": {"InstanceType": line.instance} if line.instance else None, "Tags": tags,
     }  # fmt: skip
     if line.covered:
-        effective = quantity * COVERED_RATE * 100 / PICO
         row |= {
-            "BilledCost": 0.0, "EffectiveCost": effective, "PricingCurrencyEffectiveCost": effective, "PricingCategory": "Committed",
-            "CommitmentDiscountCategory": "Spend", "CommitmentDiscountId": SAVINGS_PLAN, "CommitmentDiscountName": None,
-            "CommitmentDiscountType": "Compute Savings Plans", "CommitmentDiscountStatus": "Used",
-            "CommitmentDiscountQuantity": effective, "CommitmentDiscountUnit": "USD", "pico": 0,
+            "PricingCategory": "Committed", "CommitmentDiscountCategory": "Spend", "CommitmentDiscountId": SAVINGS_PLAN,
+            "CommitmentDiscountType": "Compute Savings Plans", "CommitmentDiscountStatus": "Used", "CommitmentDiscountUnit": "USD",
         }  # fmt: skip
     return row
+
+
+def _usage(times: dict[str, dt.datetime], number: int, quantity: int) -> dict[str, Any]:
+    """A usage row; `quantity` in ten-thousandths of a unit."""
+    line = LINES[number]
+    pico = quantity * line.price
+    units, listed = quantity / 1e4, pico / PICO
+    row = {**_template(number), **times, "ConsumedQuantity": units, "PricingQuantity": units, "ListCost": listed, "ContractedCost": listed}
+    if line.covered:
+        effective = quantity * COVERED_RATE * 100 / PICO
+        return row | {"BilledCost": 0.0, "EffectiveCost": effective, "PricingCurrencyEffectiveCost": effective,
+                      "CommitmentDiscountQuantity": effective, "pico": 0}  # fmt: skip
+    return row | {"BilledCost": listed, "EffectiveCost": listed, "PricingCurrencyEffectiveCost": listed, "pico": pico}
 
 
 def _savings_plan(day: dt.date, used: int) -> list[dict[str, Any]]:
@@ -298,6 +310,7 @@ def month_rows(company: Company, month: dt.date, clock: dt.datetime, faults: Fau
         growth = float(np.exp(0.25 * (day - calendar.LAST_DAY).days / 365))
         factor = faults.restatement("aws", day)
         used = 0
+        times = _times(day, day + dt.timedelta(days=1))
         for number, line in enumerate(LINES):
             if not line.first <= day <= line.last or (number % 20 == 19 and day == clock.date() - dt.timedelta(days=1)):
                 continue
@@ -307,7 +320,7 @@ def month_rows(company: Company, month: dt.date, clock: dt.datetime, faults: Fau
                 used += quantity * COVERED_RATE * 100
             else:
                 quantity = max(1, int(line.quantity * busy * growth * noise[number] * 10_000)) * factor // 1000
-            rows.append(_usage(day, line, quantity))
+            rows.append(_usage(times, number, quantity))
         rows += _savings_plan(day, used)
         day += dt.timedelta(days=1)
     rows += _bedrock(company, clock, faults, month)

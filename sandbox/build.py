@@ -199,13 +199,17 @@ def source_digest() -> str:
     return digest.hexdigest()
 
 
+def folder_of(state: Path, days: int, seed: int, scale: float) -> Path:
+    """Where the company of these arguments is kept."""
+    text = source_digest() + json.dumps([days, seed, scale])
+    return state / f"company-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
 def load(state: Path, days: int, seed: int, scale: float) -> Company:
     """The company from `state`, generated first when it is not there yet. Writes the truth files too."""
     from sandbox import truth
 
-    arguments = json.dumps([days, seed, scale])
-    digest = hashlib.sha256((source_digest() + arguments).encode()).hexdigest()[:16]
-    folder = state / f"company-{digest}"
+    folder = folder_of(state, days, seed, scale)
     span = calendar.days_ending(days)
     if (folder / "done").exists():
         plan = work.build(seed)
@@ -218,5 +222,5 @@ def load(state: Path, days: int, seed: int, scale: float) -> Company:
     for name in ("log", "usage", "outside"):
         getattr(company, name).write_parquet(folder / f"{name}.parquet", compression="zstd")
     truth.write(company, state / "truth")
-    (folder / "done").write_text(arguments)
+    (folder / "done").touch()
     return company

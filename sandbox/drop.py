@@ -90,6 +90,14 @@ def invoices(company: Company) -> dict[str, list[dict[str, str]]]:
     return found
 
 
+def stored_invoices(company: Company, folder: Path) -> dict[str, list[dict[str, str]]]:
+    """The true invoices, kept in the company's folder once they were worked out."""
+    path = folder / "invoices.json"
+    if not path.exists():
+        path.write_text(json.dumps(invoices(company), indent=1, sort_keys=True) + "\n")
+    return json.loads(path.read_text())
+
+
 def write(world: World, state: Path, everything: dict[str, list[dict[str, str]]]) -> None:
     """Put those of `everything` issued by the world's clock into `<state>/drop/invoices`, and all into the truth."""
     folder = state / "drop" / "invoices"

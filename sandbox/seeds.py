@@ -136,10 +136,10 @@ def _allocation_rules() -> Rows:
 
 # Monthly budgets in USD at scale 1; the support copilot's was set before its last launch.
 _BUDGETS = (
-    ("total", "total", "", 34_000), ("provider-anthropic", "provider", "Anthropic", 4_600), ("provider-openai", "provider", "OpenAI", 200),
-    ("team-support-ai", "team", "support-ai", 3_900), ("team-data", "team", "data", 9_500), ("team-platform", "team", "platform", 8_000),
-    ("workflow-support-copilot", "workflow", "support-copilot", 900), ("workflow-contract-extraction", "workflow", "contract-extraction", 700),
-    ("workflow-sales-research-agent", "workflow", "sales-research-agent", 650), ("workflow-coding-tools", "workflow", "coding-tools", 2_600),
+    ("total", "total", "", 28_500), ("provider-anthropic", "provider", "Anthropic", 3_800), ("provider-openai", "provider", "OpenAI", 150),
+    ("team-support-ai", "team", "support-ai", 2_100), ("team-data", "team", "data", 7_000), ("team-platform", "team", "platform", 4_500),
+    ("workflow-support-copilot", "workflow", "support-copilot", 800), ("workflow-contract-extraction", "workflow", "contract-extraction", 600),
+    ("workflow-sales-research-agent", "workflow", "sales-research-agent", 450), ("workflow-coding-tools", "workflow", "coding-tools", 2_400),
 )  # fmt: skip
 _OWNERS = {"total": "platform", "provider": "platform"}
 

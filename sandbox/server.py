@@ -40,7 +40,7 @@ class Sandbox:
         company = build.load(state, days, seed, scale)
         self.world = World(company, as_of, Faults(list(faults or [])))
         self.bucket = s3.Bucket()
-        self.invoices = drop.invoices(company)
+        self.invoices = drop.stored_invoices(company, build.folder_of(state, days, seed, scale))
         self.lock = threading.Lock()
         self.counts: Counter[str] = Counter()
         self.seen: Counter[str] = Counter()

@@ -48,10 +48,8 @@ md5(
 {% macro duckdb__hash_of_rows(row_hash_expression) -%}md5(string_agg({{ row_hash_expression }}, '' order by {{ row_hash_expression }})){%- endmacro %}
 {% macro default__hash_of_rows(row_hash_expression) -%}md5(array_join(sort_array(collect_list({{ row_hash_expression }})), '')){%- endmacro %}
 
-{#- An instant with a zone as a UTC TIMESTAMP without one. -#}
-{% macro utc_timestamp(expression) -%}{{ return(adapter.dispatch('utc_timestamp')(expression)) }}{%- endmacro %}
-{% macro duckdb__utc_timestamp(expression) -%}cast({{ expression }} as timestamp){%- endmacro %}
-{% macro default__utc_timestamp(expression) -%}cast({{ expression }} as timestamp){%- endmacro %}
+{#- An instant with a zone as a UTC TIMESTAMP without one; sessions of both engines run in UTC. -#}
+{% macro utc_timestamp(expression) -%}cast({{ expression }} as timestamp){%- endmacro %}
 
 {#- A model name as vendors and gateways write it, as the name that seed `model_names` lists: lower case, without routing
     prefix (`anthropic/`, `us.anthropic.`), build date, or platform suffix (`-v1:0`, `@20250929`, `-latest`). -#}

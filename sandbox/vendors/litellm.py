@@ -14,7 +14,6 @@ import numpy as np
 import polars as pl
 
 from sandbox import calendar, canaries
-from sandbox.bills import decimal_text
 from sandbox.company import CODING, DEPLOYMENTS, VIRTUAL_KEYS
 from sandbox.requests import FAILED
 from sandbox.vendors.base import Answer, Refusal, Request, World, spoil_records
@@ -22,7 +21,7 @@ from sandbox.work import micros
 
 SECRET = canaries.SECRET_LITELLM
 _CALL_TYPES = ("acompletion", "aembedding")
-_PROVIDERS = [d.provider for d in DEPLOYMENTS]
+_KEY_HASHES = [k.key_hash for k in VIRTUAL_KEYS]
 _PROMPT = [{"role": "user", "content": canaries.PROMPT}]
 _RESPONSE = {"choices": [{"message": {"role": "assistant", "content": canaries.COMPLETION}}]}
 _NO_TEXTS: dict[str, Any] = {"messages": {}, "response": {}, "proxy_server_request": {}}
@@ -73,19 +72,32 @@ def _logs(world: World, request: Request) -> bytes:
     if world.faults.find("missing_page", "litellm", request.path) and pages > 1:
         pages -= 1
         total = pages * size
-    records = [] if page > pages else [_record(r) for r in rows.slice((served - 1) * size, size).iter_rows(named=True)]
+    records = [] if page > pages else [_record(r) for r in _page(rows.slice((served - 1) * size, size)).iter_rows(named=True)]
     records = spoil_records(world.faults, "litellm", request.path, records, ("prompt_tokens", "total_tokens"))
     body = {"data": records, "total": total, "page": page, "page_size": size, "total_pages": pages}
     return msgspec.json.encode(body)
 
 
-def _time(micro: int) -> str:
-    return str(np.datetime64(micro, "us"))[:23] + "Z"
+_SHOWN = (
+    "request_id", "ordinal", "status", "deployment", "virtual_key", "attempt", "step", "stream", "gateway_hit", "uncached",
+    "cache_read", "write_5m", "write_1h", "output", "reasoning", "cost", "is_embedding", "tag_ticket", "tag_workflow",
+    "tag_feature", "end_user", "user", "team_id", "branch", "repo", "session_id", "user_action",
+)  # fmt: skip
+_TIMES = ("start", "end", "first_token")
+
+
+def _page(rows: pl.DataFrame) -> pl.DataFrame:
+    """What one page needs; times as the vendor writes them."""
+    return rows.select(
+        *_SHOWN, ((pl.col("end") - pl.col("start")) // 1000).alias("milliseconds"),
+        *(pl.from_epoch(c, time_unit="us").dt.strftime("%Y-%m-%dT%H:%M:%S%.3fZ") for c in _TIMES),
+    )  # fmt: skip
 
 
 def _record(row: dict[str, Any]) -> dict[str, Any]:
     deployment = DEPLOYMENTS[row["deployment"]]
     key = VIRTUAL_KEYS[row["virtual_key"]]
+    key_hash = _KEY_HASHES[row["virtual_key"]]
     failed = row["status"] == FAILED
     prompt = row["uncached"] + row["cache_read"] + row["write_5m"] + row["write_1h"]
     written = row["write_5m"] + row["write_1h"]
@@ -123,7 +135,7 @@ def _record(row: dict[str, Any]) -> dict[str, Any]:
                                             "cache_creation_token_details": {"ephemeral_5m_input_tokens": row["write_5m"],
                                                                              "ephemeral_1h_input_tokens": row["write_1h"]}}}  # fmt: skip
     metadata: dict[str, Any] = {
-        "user_api_key": key.key_hash, "user_api_key_alias": key.alias, "user_api_key_team_id": row["team_id"],
+        "user_api_key_alias": key.alias, "user_api_key_team_id": row["team_id"],
         "user_api_key_team_alias": key.team or None, "user_api_key_user_id": row["user"],
         "usage_object": usage, "spend_logs_metadata": caller,
         "additional_usage_values": {"cache_read_input_tokens": row["cache_read"], "cache_creation_input_tokens": written},
@@ -131,13 +143,11 @@ def _record(row: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
     if failed:
         metadata["error_information"] = {"error_code": "529", "error_class": "InternalServerError", "error_message": "Overloaded"}
-    # The gateway prices its own cache hits at nothing and refused calls as if they were billed.
-    spend = decimal_text(row["cost"], 12)
     return {
-        "request_id": row["request_id"], "call_type": _CALL_TYPES[row["is_embedding"]], "api_key": key.key_hash,
-        "spend": float(spend), "total_tokens": prompt + row["output"], "prompt_tokens": prompt,
-        "completion_tokens": row["output"], "startTime": _time(row["start"]), "endTime": _time(row["end"]),
-        "completionStartTime": _time(row["first_token"]), "request_duration_ms": (row["end"] - row["start"]) // 1000,
+        "request_id": row["request_id"], "call_type": _CALL_TYPES[row["is_embedding"]], "api_key": key_hash,
+        "spend": row["cost"] / 1e12, "total_tokens": prompt + row["output"], "prompt_tokens": prompt,
+        "completion_tokens": row["output"], "startTime": row["start"], "endTime": row["end"],
+        "completionStartTime": row["first_token"], "request_duration_ms": row["milliseconds"],
         "model": deployment.model if failed else f"{deployment.provider}/{deployment.model}", "model_id": deployment.deployment_id,
         "model_group": deployment.alias, "custom_llm_provider": deployment.provider, "api_base": "",
         "user": row["user"] or "", "team_id": row["team_id"], "organization_id": None, "end_user": row["end_user"] or "",

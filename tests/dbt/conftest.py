@@ -104,6 +104,11 @@ class Warehouse:
             assert result.success, messages(result)
         return result
 
+    def unit_tests(self, *models: str) -> dbtRunnerResult:
+        """Run the dbt unit tests of models whose inputs are already built."""
+        select = [f"{model},test_type:unit" for model in models]
+        return invoke(["test", "--select", *select], self.path, self._parsed())
+
     def rows(self, sql: str, *parameters: Any) -> list[dict[str, Any]]:
         """Rows of a query as dictionaries."""
         with self.connect() as connection:

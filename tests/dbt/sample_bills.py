@@ -35,13 +35,17 @@ def landed(*names: str) -> dict[str, list[dict[str, Any]]]:
 
 
 def spec_examples(*names: str) -> list[dict[str, Any]]:
-    """Rows of the named examples of the specification as landed text for `files__focus`, each file a window of its own."""
+    """Rows of the named examples of the specification as landed text for `files__focus`, each file a window of its own.
+
+    The correction example names no currency: it is in USD here. It writes `(null)` for null.
+    """
     columns = BY_KEY["files__focus"].columns
     rows: list[dict[str, Any]] = []
     for name in names:
         with (SAMPLES / "spec_examples" / name).open(newline="", encoding="utf-8-sig") as file:
             for line in csv.DictReader(file):
-                known = {c: v.strip() or None for c, v in line.items() if c in columns}
+                known = {c: v.strip() or None for c, v in line.items() if c in columns and v != "(null)"}
+                known.setdefault("BillingCurrency", "USD")
                 extra = {c: v for c, v in line.items() if c not in columns and v}
                 rows.append({"raw_window": name, "focus_version_in": "1.2", "x_extra": json.dumps(extra), **known})
     return rows

@@ -121,7 +121,13 @@ GOOD: dict[str, Frames] = {
     "invoice": rows(charge(InvoiceId="i-1"), focus_invoice_detail=[line()]),
     "frozen": rows(charge(), frozen_charges=[charge(x_charge_id="c-0")]),
     "split": rows(split(), split()),
-    "json": rows(charge(Tags='{"team":"search","a":true}', SkuPriceDetails='{"x_ModelId":"m","CoreCount":2}', x_NativeColumns='{"x_A":"1"}')),
+    "json": rows(
+        charge(
+            Tags='{"team":"search","a":true}',
+            SkuPriceDetails='{"x_ModelId":"m","CoreCount":2}',
+            x_NativeColumns='{"x_A":"1"}',
+        )
+    ),
     "correction": rows(charge(ChargeClass="Correction", ChargePeriodStart="2026-08-02", ChargePeriodEnd="2026-08-03")),
     "contract": rows(charge(), focus_contract_commitment=[{"ContractCommitmentId": "c", "ContractId": "k"}]),
 }

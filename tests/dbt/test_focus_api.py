@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from tests.dbt.conftest import statuses
+
 DAY = "2026-11-10"
 START, END = f"{DAY} 00:00:00+00", "2026-11-11 00:00:00+00"
 API_MODELS = (
@@ -271,3 +273,11 @@ def test_only_invoice_lines_that_no_feed_carries_become_charges(raw_warehouse):
         ("4", "Credit", Decimal(-5), None, None, True),
         ("5", "Purchase", Decimal(10), Decimal(3), None, False),
     ]
+
+
+def test_the_unit_tests_beside_the_models_pass(raw_warehouse):
+    warehouse = raw_warehouse({})
+    warehouse.build("+int_price", "+int_invoice_of_period")
+    ran = statuses(warehouse.unit_tests("int_price", "int_invoice_of_period"))
+    assert len(ran) == 2
+    assert set(ran.values()) == {"pass"}

@@ -351,3 +351,8 @@ def test_the_examples_of_the_specification_keep_their_money(mapped):
         " where PricingCurrency = 'Token' order by 2"
     )
     assert [r["cost"] for r in tokens] == [Decimal(n) for n in (10, 10, 245, 245, 360, 360)]
+    corrections = warehouse.rows(
+        "select sum(BilledCost) as billed from focus.focus_file_focus"
+        " where ChargeClass = 'Correction' and ChargePeriodEnd <= BillingPeriodStart"
+    )
+    assert corrections == [{"billed": Decimal(0)}]

@@ -181,7 +181,7 @@ def test_a_daily_run_leaves_what_a_full_run_would(raw_warehouse):
         {**tokens_charge(f"ann-{d}", "2", 50, key="k_ann"), "charge_date": d, "ChargePeriodStart": f"{d} 00:00:00"},
     ] for d in days}  # fmt: skip
     calls = {d: [call(f"a-{d}", 40, d, tag_ticket="PAY-1"), call(f"b-{d}", 30, d, meta_repo="r", meta_branch="wip")] for d in days}
-    warehouse = company_warehouse(raw_warehouse, sum(charges.values(), []), sum(calls.values(), []))
+    warehouse = company_warehouse(raw_warehouse, flat(charges), flat(calls))
     build(warehouse, full_refresh=True)
 
     charges[days[1]][0]["BilledCost"] = "11.5"
@@ -202,13 +202,13 @@ def test_a_daily_run_leaves_what_a_full_run_would(raw_warehouse):
     # The delivery of a day whose requests changed is a new one.
     with warehouse.connect() as connection:
         connection.execute("update raw.litellm__spend_logs set raw_delivery_id = raw_delivery_id || '-2'")
-    put_charges(warehouse, sum(charges.values(), []))
+    put_charges(warehouse, flat(charges))
     build(warehouse)
     incremental = snapshot(warehouse)
     rebuilt = warehouse.rows("select charge_date::varchar as day from ledger.ledger_day_state order by 1")
     assert [r["day"] for r in rebuilt] == [d for d in days if d != days[3]]
 
-    full = company_warehouse(raw_warehouse, sum(charges.values(), []), sum(calls.values(), []), jira__issues=[issue], github__pulls=[pull])
+    full = company_warehouse(raw_warehouse, flat(charges), flat(calls), jira__issues=[issue], github__pulls=[pull])
     build(full, full_refresh=True)
     expected = snapshot(full)
     for relation in INCREMENTAL:
@@ -228,6 +228,11 @@ def test_a_day_without_changed_inputs_is_not_built_again(raw_warehouse):
     scope = warehouse.rows("select charge_date::varchar as day from ledger.int_ledger_scope")
     assert scope == [{"day": "2026-11-05"}]
     assert warehouse.rows("select sum(billed_cost) as cost from marts.mart_daily_spend") == [{"cost": Decimal(12)}]
+
+
+def flat(by_day):
+    """Rows of every day in one list."""
+    return [row for rows in by_day.values() for row in rows]
 
 
 def snapshot(warehouse):

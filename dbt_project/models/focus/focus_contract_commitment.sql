@@ -28,7 +28,7 @@ terms as (
             when term_months is not null then period_start + term_months * interval '1' month
             else period_end
         end as commitment_end,
-        commitment_type in ('Savings Plan', 'Reserved Instance', 'Reservation') as is_hourly
+        (commitment_type like '%Savings Plan%' or commitment_type like '%Reserv%') as is_hourly
     from purchases
 )
 

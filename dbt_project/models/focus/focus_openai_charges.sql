@@ -132,11 +132,14 @@ priced as (
         named.*,
         case
             when named.consumed_quantity is null then null
-            when named.token_meter is not null then cast(cast(named.consumed_quantity as decimal(25, 6)) * cast(0.000001 as decimal(9, 6)) as decimal(28, 12))
+            -- Exact or not at all: below a millionth of a token there is no PricingQuantity.
+            when named.token_meter is not null and named.consumed_quantity = cast(named.consumed_quantity as decimal(22, 6))
+                then cast(cast(named.consumed_quantity as decimal(22, 6)) * cast(0.000001 as decimal(9, 6)) as decimal(28, 12))
+            when named.token_meter is not null then null
             else named.consumed_quantity
         end as pricing_quantity,
-        case when named.consumed_quantity is not null then list_price.unit_price end as list_unit_price,
-        case when named.consumed_quantity is not null then coalesce(contract_price.unit_price, list_price.unit_price) end as contracted_unit_price,
+        list_price.unit_price as known_list_price,
+        coalesce(contract_price.unit_price, list_price.unit_price) as known_contract_price,
         concat(coalesce(named.model_id, named.line_item, 'unknown'), case when named.token_meter is not null then concat('/', named.token_meter) else '' end) as sku_id
     from named
     left join list_price
@@ -150,7 +153,9 @@ priced as (
 meters as (
     select
         *,
-        case when pricing_quantity is not null then concat(sku_id, '/', coalesce(service_tier, 'default')) end as sku_price_id
+        case when pricing_quantity is not null then concat(sku_id, '/', coalesce(service_tier, 'default')) end as sku_price_id,
+        case when pricing_quantity is not null then known_list_price end as list_unit_price,
+        case when pricing_quantity is not null then known_contract_price end as contracted_unit_price
     from priced
 )
 

@@ -1,4 +1,4 @@
--- R63: the last eight complete weeks, each member against the week before. A member without an owner of its own gets the
+-- R63: the last eight complete weeks that have a week before them. A member without an owner of its own gets the
 -- owner of the team that moved most in it.
 {%- set dimensions = {'team': 'team', 'workflow': 'workflow', 'provider': 'ServiceProviderName', 'service': 'ServiceName',
     'model': 'model_id', 'customer': 'customer_id'} %}
@@ -30,7 +30,8 @@ weeks as (
     from (
         {{ date_spine("(select open_week - interval '56' day from context)", "(select open_week from context)") }}
     ) as spine
-    inner join (select min(week) as first_week from ledger) as known on spine.charge_date > known.first_week
+    inner join (select min(week) as first_week from ledger) as known
+        on cast(date_trunc('week', spine.charge_date) as date) > known.first_week
 ),
 
 pairs as (

@@ -1,0 +1,132 @@
+"""One ten-day company, built once; every test works on its own cheap copy of the home."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from orchestration.cli import QUIET, materialise
+from orchestration.progress import Progress
+from orchestration.settings import Settings, load_settings
+from sandbox.server import Sandbox, serving
+
+DAYS = 10
+
+
+@dataclass
+class Home:
+    """One home with the settings to run it. `steps` and `failed` are those of the last run."""
+
+    path: Path
+    environment: dict[str, str]
+    steps: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+    def settings(self, **changes: str) -> Settings:
+        """Settings of this home with some variables changed."""
+        return load_settings({**self.environment, "AISL_HOME": str(self.path), **changes})
+
+    def run(self, *, full: bool = False, **changes: str) -> bool:
+        """One whole run; whether it published."""
+        progress = Progress(lambda _: None)
+        done = materialise(self.settings(**changes), progress, full=full)
+        self.steps, self.failed, self.failures = list(progress.seconds), progress.failed_checks, progress.failures
+        return done
+
+    def query(self, sql: str, *, published: bool = True) -> list[tuple[Any, ...]]:
+        """Rows of the published snapshot or of the warehouse."""
+        path = "published/current/warehouse.duckdb" if published else "warehouse/warehouse.duckdb"
+        connection = duckdb.connect(str(self.path / path), read_only=True)
+        try:
+            return connection.execute(sql).fetchall()
+        finally:
+            connection.close()
+
+    def copy(self, target: Path) -> Home:
+        """The same home elsewhere: immutable files are linked, everything written in place is copied."""
+
+        def link_or_copy(source: str, destination: str) -> None:
+            if source.endswith((".parquet", ".gif", ".png", ".otf", ".js", ".svg", ".css")):
+                os.link(source, destination)
+            else:
+                shutil.copy2(source, destination)
+
+        shutil.copytree(self.path, target, symlinks=True, copy_function=link_or_copy)
+        return Home(target, dict(self.environment))
+
+
+def content(home: Home) -> dict[str, tuple[int, str]]:
+    """Rows and content hash of every published relation, without audit columns: what two builds are compared by."""
+    audit = {"run_id", "fetched_at", "built_at", "x_Delivery", "data_cutoff_run", "checked_at", "first_seen_at"}
+    found = {}
+    connection = duckdb.connect(str(home.path / "published/current/warehouse.duckdb"), read_only=True)
+    try:
+        tables = connection.execute(
+            "select table_schema, table_name from information_schema.tables order by all"
+        ).fetchall()
+        for schema, table in tables:
+            columns = connection.execute(
+                "select column_name from duckdb_columns() where schema_name = ? and table_name = ? order by 1",
+                [schema, table],
+            ).fetchall()
+            kept = ", ".join(f'"{c}"' for (c,) in columns if c not in audit and not c.startswith("raw_"))
+            row = connection.execute(
+                f"select count(*), coalesce(sum(hash(t)::hugeint), 0)::varchar from (select {kept} from {schema}.{table}) as t"
+            ).fetchone()
+            found[f"{schema}.{table}"] = row
+    finally:
+        connection.close()
+    return found
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quiet() -> Iterator[None]:
+    """No telemetry from any tool."""
+    patch = pytest.MonkeyPatch()
+    for name, value in QUIET.items():
+        patch.setenv(name, value)
+    yield
+    patch.undo()
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Sandbox, dict[str, str]]]:
+    """The company's vendors on loopback."""
+    with serving(tmp_path_factory.mktemp("sandbox"), days=DAYS) as (sandbox, port):
+        yield sandbox, sandbox.environment(port)
+
+
+@pytest.fixture
+def vendors(served: tuple[Sandbox, dict[str, str]]) -> Iterator[Sandbox]:
+    """The vendors, honest again after the test."""
+    served[0].reset()
+    yield served[0]
+    served[0].reset()
+
+
+@pytest.fixture(scope="session")
+def built(served: tuple[Sandbox, dict[str, str]], tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """The home after one undisturbed run at the end of the company's ten days."""
+    home = Home(tmp_path_factory.mktemp("built") / "home", served[1])
+    assert home.run(), (home.failed, home.failures)
+    return home
+
+
+@pytest.fixture
+def home(built: Home, vendors: Sandbox, tmp_path: Path) -> Home:
+    """A copy of the built home that the test may spoil."""
+    return built.copy(tmp_path / "home")
+
+
+def instant(day: dt.date) -> str:
+    """06:00 UTC of that day, when the daily run starts."""
+    return f"{day.isoformat()}T06:00:00Z"
