@@ -164,7 +164,7 @@ def run(settings: Settings, *, full: bool = False, phases: dict[str, float] | No
         return 1
     steps = sum(progress.seconds.values())
     spent["start-up, dbt parse and Dagster's records"] = time.monotonic() - begun - steps
-    spent |= _phases(progress.seconds)
+    spent |= phases_of(progress.seconds)
     _say_published(settings, spent, begun)
     return 0
 
@@ -250,7 +250,7 @@ def _say_published(settings: Settings, spent: Mapping[str, float], begun: float)
     print(f"total        {time.monotonic() - begun:.1f} s")
 
 
-def _phases(seconds: Mapping[str, float]) -> dict[str, float]:
+def phases_of(seconds: Mapping[str, float]) -> dict[str, float]:
     """Seconds of the steps, summed by room."""
     found: dict[str, float] = {}
     for step, value in seconds.items():

@@ -71,7 +71,7 @@ def _bypass(seed: int, day: dt.date, logged: dict[str, np.ndarray]) -> list[dict
         calls = int(counts[index] * share)
         if calls and deployment.provider != "bedrock":
             mean = tuple(float(s[index]) / counts[index] for s in sums)
-            team = TEAM_INDEX["platform"]
+            team = TEAM_INDEX[CREDENTIALS[deployment.credential].team]
             rows.append(_row(deployment.credential, deployment.model, rng, calls, mean, tier=deployment.tier, team=team) | {"kind": "bypass"})
     return rows
 

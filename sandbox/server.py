@@ -91,10 +91,10 @@ class Sandbox:
             "AISL_AWS_ACCESS_KEY_ID": s3.ACCESS_KEY,
             "AISL_AWS_SECRET_ACCESS_KEY": canaries.SECRET_AWS,
             "AISL_AWS_REGION": "us-east-1",
-            "AISL_AWS_EXPORT_BUCKET": s3.BUCKET,
-            "AISL_AWS_EXPORT_PREFIX": s3.PREFIX,
-            "AISL_AWS_EXPORT_NAME": s3.EXPORT,
-            "AISL_INVOICES_PATH": str((self.state / "drop" / "invoices").resolve()),
+            "AISL_AWS_BUCKET": s3.BUCKET,
+            "AISL_AWS_PREFIX": s3.PREFIX,
+            "AISL_AWS_EXPORT": s3.EXPORT,
+            "AISL_INVOICES_LOCATION": str((self.state / "drop" / "invoices").resolve()),
         }
 
     def answer(self, vendor: str, request: Request) -> Answer:

@@ -8,25 +8,13 @@ from orchestration.gates.suites import Expectation, Gate
 
 FOCUS = dg.AssetKey(["focus", "focus_cost_and_usage"])
 
-# Billed over list price times usage. Committed discounts reach a third off; a missing or doubled page, cents read as
-# dollars and cached tokens counted twice leave the band on the days they touch.
-BAND = (0.60, 1.10)
-# Days with less than this at list price are rounding, in the billing currency.
-MATERIAL_AMOUNT = 1
-
-_RATIOS = f"""
-select x_SourceId as source, x_Account as account, charge_date, sum(BilledCost) as billed, sum(ListCost) as list_cost,
-       (sum(BilledCost) / sum(ListCost))::double as ratio
-from focus.focus_cost_and_usage
-where x_SpendSource = 'direct_model_api' and ChargeCategory = 'Usage' and x_TokenMeter is not null
-group by all
-having sum(ListCost) > {MATERIAL_AMOUNT}
-"""
-
-_OUTSIDE = f"""
-select source, account, charge_date, round(ratio, 4) as billed_over_list, billed, list_cost
-from ({_RATIOS}) where ratio not between {BAND[0]} and {BAND[1]}
-order by charge_date desc
+# Two independent answers of the vendor, its bill and its usage report, rated at contract or list price. A missing or
+# doubled page, cents read as dollars and cached tokens counted twice leave the band of focus_billed_vs_rated.
+_OUTSIDE = """
+select source, account, charge_date, state, ratio as billed_over_rated, billed_cost, rated_cost
+from focus.focus_billed_vs_rated
+where state not in ('in band', 'no price')
+order by charge_date desc, source
 """
 
 _DOUBLED = """
@@ -75,7 +63,7 @@ GATE = Gate(
         ),
         Expectation(
             "source_days_outside_band",
-            "Billed cost agrees with list price times usage on every source-day",
+            "Billed cost agrees with reported usage times price on every source-day",
             "Materialise the days named again: a page may be missing or doubled, or a unit was misread.",
             maximum=0,
             evidence=_OUTSIDE,

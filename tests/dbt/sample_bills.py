@@ -42,7 +42,7 @@ def spec_examples(*names: str) -> list[dict[str, Any]]:
     columns = BY_KEY["files__focus"].columns
     rows: list[dict[str, Any]] = []
     for name in names:
-        with (SAMPLES / "spec_examples" / name).open(newline="", encoding="utf-8-sig") as file:
+        with (SAMPLES.parent / "spec_examples" / name).open(newline="", encoding="utf-8-sig") as file:
             for line in csv.DictReader(file):
                 known = {c: v.strip() or None for c, v in line.items() if c in columns and v != "(null)"}
                 known.setdefault("BillingCurrency", "USD")

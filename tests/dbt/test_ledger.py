@@ -345,6 +345,12 @@ def test_a_proportional_rule_follows_the_day_s_direct_spend_and_is_even_without_
     assert [r["BilledCost"] for r in shares(warehouse, "lonely tax")] == [money("1")] * 3
 
 
+def test_a_gateway_key_s_workflow_describes_a_call_without_being_its_stamp(ledger):
+    owner = {"source": "litellm", "object_type": "api_key", "external_id": "hash", "team": "support", "workflow": "copilot"}
+    warehouse = ledger([tokens_charge("c", "1", 10)], [call("a", 10, api_key_hash="hash")], seeds={"ownership": [owner]})
+    assert [(r["fidelity_tier"], r["workflow"], r["team"]) for r in shares(warehouse, "c")] == [("team", "copilot", "support")]
+
+
 def test_an_id_claimed_by_two_people_maps_to_nobody(ledger):
     identities = [
         {"person_id": "ann", "system": "litellm_user_id", "external_id": "shared"},

@@ -7,7 +7,10 @@ with last_billed as (
 ),
 
 calls as (
-    select calls.*, coalesce(calls.team, people.team, workflows.team) as share_team
+    select
+        calls.*,
+        coalesce(calls.workflow, calls.owner_workflow) as share_workflow,
+        coalesce(calls.team, people.team, workflows.team) as share_team
     from {{ ref('fct_model_call') }} as calls
     left join last_billed
         on last_billed.x_SourceId = calls.provider_source and last_billed.x_Account = calls.provider_account
@@ -16,7 +19,7 @@ calls as (
         and calls.charge_date >= people.valid_from
         and calls.charge_date < people.valid_to
     left join {{ ref('dim_workflow') }} as workflows
-        on workflows.workflow = calls.workflow
+        on workflows.workflow = coalesce(calls.workflow, calls.owner_workflow)
         and calls.charge_date >= workflows.valid_from
         and calls.charge_date < workflows.valid_to
     where calls.charge_date > coalesce(last_billed.last_billed_date, cast('1900-01-01' as date))
@@ -27,7 +30,7 @@ calls as (
 
 grouped as (
     select
-        charge_date, provider_source, provider_account, provider_credential_id, model_id, workflow, share_team, person_id,
+        charge_date, provider_source, provider_account, provider_credential_id, model_id, share_workflow, share_team, person_id,
         ticket_key, customer_id, environment,
         sum(list_cost_usd) as cost,
         count(*) as calls,
@@ -38,12 +41,12 @@ grouped as (
         sum(tokens_total) as tokens
     from calls
     group by
-        charge_date, provider_source, provider_account, provider_credential_id, model_id, workflow, share_team, person_id,
+        charge_date, provider_source, provider_account, provider_credential_id, model_id, share_workflow, share_team, person_id,
         ticket_key, customer_id, environment
 )
 
 select
-    cast({{ row_hash(['charge_date', 'provider_source', 'provider_account', 'provider_credential_id', 'model_id', 'workflow',
+    cast({{ row_hash(['charge_date', 'provider_source', 'provider_account', 'provider_credential_id', 'model_id', 'share_workflow',
         'share_team', 'person_id', 'ticket_key', 'customer_id', 'environment']) }} as string) as x_charge_id,
     cast('estimated' as string) as x_CostBasis,
     cast(provider_source as string) as x_SourceId,
@@ -59,7 +62,7 @@ select
     cast(tokens as decimal(28, 12)) as ConsumedQuantity,
     cast('Tokens' as string) as ConsumedUnit,
     cast(model_id as string) as x_ModelId,
-    cast(workflow as string) as workflow,
+    cast(share_workflow as string) as workflow,
     cast(share_team as string) as team,
     cast(person_id as string) as user_id,
     cast(ticket_key as string) as work_item_key,

@@ -89,6 +89,7 @@ resolved as (
         coalesce(team_owners.team, key_owners.team) as team,
         coalesce(declared_users.person_id, declared_emails.person_id, key_owners.person_id) as person_id,
         coalesce(classed.tag_environment, key_owners.environment) as environment,
+        key_owners.workflow as owner_workflow,
         case classed.provider_name
             when 'bedrock' then 'aws'
             when 'bedrock_converse' then 'aws'
@@ -160,6 +161,7 @@ select
     cast(resolved.team as string) as team,
     cast(coalesce(resolved.tag_customer, resolved.end_user) as string) as customer_id,
     cast(resolved.environment as string) as environment,
+    cast(resolved.owner_workflow as string) as owner_workflow,
     cast(resolved.tag_task_type as string) as task_type,
     cast(resolved.user_id as string) as user_id,
     cast(resolved.person_id as string) as person_id,

@@ -60,7 +60,7 @@ grouped as (
         own_ticket,
         case when method = 'branch_ticket' then repo end as repo,
         case when method = 'branch_ticket' then branch end as branch,
-        workflow,
+        coalesce(workflow, owner_workflow) as workflow,
         feature,
         team,
         customer_id,
@@ -83,7 +83,7 @@ grouped as (
     group by
         charge_date, provider_source, provider_account, provider_credential_id, model_id, method, own_ticket,
         case when method = 'branch_ticket' then repo end, case when method = 'branch_ticket' then branch end,
-        workflow, feature, team, customer_id, person_id, environment
+        coalesce(workflow, owner_workflow), feature, team, customer_id, person_id, environment
 ),
 
 placed as (

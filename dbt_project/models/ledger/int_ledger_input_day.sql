@@ -17,7 +17,7 @@ calls as (
     from (
         select
             charge_date,
-            {{ row_hash(['account', 'raw_delivery_id', 'count(*)', 'sum(tokens_total)', 'count(ticket_key)']) }} as part
+            {{ row_hash(['account', 'raw_delivery_id', 'count(*)', 'sum(tokens_total)', 'count(ticket_key)', 'count(owner_workflow)']) }} as part
         from {{ ref('fct_model_call') }}
         group by charge_date, account, raw_delivery_id
     ) as deliveries

@@ -12,7 +12,7 @@ with spend as (
 calls as (
     select
         cast(date_trunc('month', charge_date) as date) as month,
-        coalesce(workflow, '(no workflow)') as workflow,
+        coalesce(workflow, owner_workflow, '(no workflow)') as workflow,
         count(*) as calls,
         sum(
             tokens_input_uncached + tokens_cache_read + tokens_cache_write_5m + tokens_cache_write_1h + tokens_cache_write_unspecified
@@ -20,7 +20,7 @@ calls as (
         sum(tokens_output) as output_tokens
     from {{ ref('fct_model_call') }}
     where not is_gateway_cache_hit
-    group by cast(date_trunc('month', charge_date) as date), coalesce(workflow, '(no workflow)')
+    group by cast(date_trunc('month', charge_date) as date), coalesce(workflow, owner_workflow, '(no workflow)')
 ),
 
 workflows as (

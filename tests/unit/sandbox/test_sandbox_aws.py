@@ -27,13 +27,13 @@ def bucket(client):
 
 
 def _keys(bucket, env):
-    prefix = f"{env['AISL_AWS_EXPORT_PREFIX']}/{env['AISL_AWS_EXPORT_NAME']}/"
-    pages = bucket.get_paginator("list_objects_v2").paginate(Bucket=env["AISL_AWS_EXPORT_BUCKET"], Prefix=prefix)
+    prefix = f"{env['AISL_AWS_PREFIX']}/{env['AISL_AWS_EXPORT']}/"
+    pages = bucket.get_paginator("list_objects_v2").paginate(Bucket=env["AISL_AWS_BUCKET"], Prefix=prefix)
     return [o["Key"] for p in pages for o in p.get("Contents", [])]
 
 
 def _month(bucket, env, month) -> pl.DataFrame:
-    name = env["AISL_AWS_EXPORT_BUCKET"]
+    name = env["AISL_AWS_BUCKET"]
     ends = f"=2026-{month}/acme-focus-Manifest.json"
     manifests = [k for k in _keys(bucket, env) if k.endswith(ends) and k.count("/") == 4]
     assert len(manifests) == 1
@@ -110,7 +110,7 @@ def test_a_restated_closed_month_is_a_new_run_with_other_sums(bucket, client):
 
 def _invoices(client) -> dict[tuple[str, str], list[dict[str, str]]]:
     found = defaultdict(list)
-    for path in sorted(Path(client.env["AISL_INVOICES_PATH"]).glob("*.csv")):
+    for path in sorted(Path(client.env["AISL_INVOICES_LOCATION"]).glob("*.csv")):
         for row in csv.DictReader(path.open()):
             found[row["invoice_issuer_name"], row["billing_period_start"][:7]].append(row)
     return found

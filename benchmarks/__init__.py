@@ -1,0 +1,1 @@
+"""Measurements that are repeated with `make bench`; nothing of the pipeline imports them."""
