@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
-from orchestration.review.queries import DAYS_SHOWN, TIERS, Review
+from orchestration.review.queries import TIERS, Review
 
 ACCENT = "#1d4f76"
 _INK = "#24303b"
@@ -29,6 +29,7 @@ _TIER_COLOURS: Mapping[str, str] = {
     "unattributed": "#c2726a",
 }
 _WIDTH = 900
+_DAYS_DRAWN_AT_LEAST = 28
 _PROVIDERS_DRAWN = len(_PROVIDER_COLOURS)
 
 
@@ -58,7 +59,7 @@ def daily_spend(review: Review) -> str | None:
     last_day = max(row["charge_date"] for row in review.daily)
     band = forecast_band(review)
     last_drawn = max((date.fromisoformat(b["day"]) for b in band), default=last_day)
-    first_drawn = min(min(r["charge_date"] for r in review.daily), last_day - timedelta(days=DAYS_SHOWN - 1))
+    first_drawn = min(min(r["charge_date"] for r in review.daily), last_day - timedelta(days=_DAYS_DRAWN_AT_LEAST - 1))
     import altair as alt
 
     x = alt.X(
@@ -111,7 +112,7 @@ def forecast_band(review: Review) -> list[dict[str, Any]]:
     of one day.
     """
     days, total = review.forecast_days, review.month_end
-    if not days or total is None:
+    if not days or total is None or review.forecast_refusal() is not None:
         return []
     remaining = sum(float(d["point"]) for d in days)
     interval = review.interval()

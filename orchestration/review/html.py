@@ -31,7 +31,7 @@ _RULES_SHOWN = 20
 _MOVERS_SHOWN_PER_DIMENSION = 5
 
 # Workflow names under which the ledger files what belongs to no workflow.
-_NO_WORKFLOW = {None, "", "unattributed", "everything else"}
+_NO_WORKFLOW = {"", "(no workflow)", "unattributed", "everything else"}
 
 _GOOD, _WATCH, _BAD, _QUIET = "good", "watch", "bad", "quiet"
 _STATE_TONES = {
@@ -222,7 +222,7 @@ def _forecast_kpi(review: Review) -> Kpi:
 
 def _coverage_kpi(review: Review) -> Kpi:
     share = review.coverage_of(review.coverage_month)
-    label = f"Attribution coverage, {f.month(review.coverage_month)}"
+    label = f"Attribution coverage, {review.month_label(review.coverage_month)}"
     if share is None:
         return Kpi("Attribution coverage", "none", "no attributed spend in this snapshot", _QUIET)
     met = share >= COVERAGE_TARGET
@@ -243,16 +243,17 @@ def _tie_out_kpi(review: Review) -> Kpi:
 
 
 def _fresh_kpi(review: Review) -> Kpi:
-    lagging = [r for r in review.freshness if r["lag_days"] is not None and r["expected_lag_days"] is not None]
     if not review.freshness:
         return Kpi("Freshness", "none", "no source has delivered yet", _QUIET)
-    late = [r for r in lagging if r["lag_days"] > r["expected_lag_days"]]
-    on_time = len(review.freshness) - len(late)
-    if not late:
-        return Kpi("Freshness", f"{on_time} of {on_time}", "datasets as fresh as their source allows", _GOOD)
-    worst = max(late, key=lambda r: (r["lag_days"] - r["expected_lag_days"], r["source"], r["dataset"]))
-    detail = f"datasets on time; {worst['source']} {worst['dataset']} is {f.count(worst['lag_days'])} days behind"
-    return Kpi("Freshness", f"{on_time} of {len(review.freshness)}", detail, _WATCH)
+    behind = [r for r in review.freshness if r["state"] != "fresh"]
+    value = f"{len(review.freshness) - len(behind)} of {len(review.freshness)}"
+    if not behind:
+        return Kpi("Freshness", value, "datasets as fresh as their source allows", _GOOD)
+    worst = max(behind, key=lambda r: (r["state"] != "late", r["lag_days"] or 0, r["source"], r["dataset"]))
+    detail = f"datasets fresh; {worst['source']} {worst['dataset']} is {f.words(worst['state'])}"
+    if worst["state"] == "late" and worst["lag_days"] is not None:
+        detail += f", {_many(worst['lag_days'], 'day')} behind"
+    return Kpi("Freshness", value, detail, _WATCH if all(r["state"] == "late" for r in behind) else _BAD)
 
 
 # ---- Sections -------------------------------------------------------------------------------------------------------
@@ -316,16 +317,12 @@ def _by_provider(review: Review) -> Section:
         return Section("providers", title, "Nothing to show: no charge has been billed up to this day.", source)
     by_key = {(r["provider"], r["month"]): r["cost"] for r in review.provider_months}
     providers = review.providers()
-    open_month = months[-1] == review.month != review.full_month
-    columns = [Column("Provider")] + [
-        Column(f.month(m) + (" to date" if open_month and m == months[-1] else ""), review.currency, "number")
-        for m in months
-    ]
+    columns = [Column("Provider"), *(Column(review.month_label(m), review.currency, "number") for m in months)]
     rows = [[Cell(p), *(Cell(f.money(by_key.get((p, m)))) for m in months)] for p in providers]
     totals = [review.spend_of(m) for m in months]
     closed = [m for m in months if m <= review.full_month]
     newest = closed[-1] if closed else months[-1]
-    lead = f"{f.month(newest)} was billed at {f.headline(review.spend_of(newest), review.currency)}"
+    lead = f"{review.month_label(newest)} was billed at {f.headline(review.spend_of(newest), review.currency)}"
     before = review.spend_of(closed[-2]) if len(closed) > 1 else None
     if before:
         now = review.spend_of(newest) or Decimal(0)
@@ -370,7 +367,7 @@ def _workflow_ledger(review: Review) -> Section:
     title, source = "Workflow ledger", "marts.workflow_ledger"
     month = review.workflow_month
     if not review.workflows:
-        lead = "Nothing to show: no spend of a full month has been attributed to a workflow."
+        lead = "Nothing to show: no spend has been attributed to a workflow."
         return Section("workflows", title, lead, source)
     named, other = workflow_rows(review)
     rows = [*named, other]
@@ -394,15 +391,15 @@ def _workflow_ledger(review: Review) -> Section:
     average = sum(f.exact(r["calls"]) * f.exact(r["average_input_tokens"]) for r in summed) / weight if weight else None
     if named:
         lead = (
-            f"{f.words(named[0]['workflow'])} was the dearest workflow of {f.month(month)}: {shares[0]} of "
+            f"{f.words(named[0]['workflow'])} was the dearest workflow of {review.month_label(month)}: {shares[0]} of "
             f"{f.headline(total, review.currency)}."
         )
     else:
-        lead = f"No workflow could be named for the {f.headline(total, review.currency)} of {f.month(month)}."
+        lead = f"No workflow could be named for the {f.headline(total, review.currency)} of {review.month_label(month)}."
     note = "Everything else holds spend that no workflow could be named for"
     note += f" and {_many(other['smaller'], 'smaller workflow')}." if other["smaller"] else "."
     table = Table(
-        f"Spend by workflow, {f.month(month)}",
+        f"Spend by workflow, {review.month_label(month)}",
         [
             Column("Workflow"), Column("Team"), Column("Calls", "", "number"),
             Column("Average input", "tokens a call", "number"), Column("Share of spend", "", "number"),
@@ -435,7 +432,7 @@ def _coverage(review: Review) -> Section:
     if not tiers:
         return Section("coverage", title, "Nothing to show: the snapshot holds no attributed spend.", source)
     share = review.coverage_of(month)
-    lead = f"{f.percent(share)} of {f.month(month)} spend has a known owner" if share is not None else (
+    lead = f"{f.percent(share)} of {review.month_label(month)} spend has a known owner" if share is not None else (
         f"The spend of {f.month(month)} is not positive, so shares mean nothing"
     )
     lead += f" ({', '.join(ATTRIBUTED_TIERS)}); the target is above 95 %." if share is not None else "."
@@ -446,8 +443,9 @@ def _coverage(review: Review) -> Section:
     rows = []
     for (tier, cost), text in zip(tiers.items(), printed, strict=True):
         found = errors.get(tier, [])
-        error = "; ".join(
-            (f"{f.words(r['allocation_method'])}: " if len(found) > 1 else "") + error_text(r) for r in found
+        said = list(dict.fromkeys(error_text(r) for r in found))
+        error = said[0] if len(said) == 1 else "; ".join(
+            f"{f.words(r['allocation_method'])}: {error_text(r)}" for r in found
         )
         rows.append(
             [
@@ -460,7 +458,7 @@ def _coverage(review: Review) -> Section:
     svg = charts.coverage_by_month(review, months)
     caption = "Share of billed spend by fidelity tier, surest tier first. Dashed line: the 95 % target."
     table = Table(
-        f"Spend by fidelity tier with its measured error, {f.month(month)}",
+        f"Spend by fidelity tier with its measured error, {review.month_label(month)}",
         [
             Column("Tier"), Column("What it rests on"), Column("Cost", review.currency, "number"),
             Column("Share of spend", "", "number"), Column("Measured error", "per work item", "wrap"),

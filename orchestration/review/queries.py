@@ -60,13 +60,13 @@ order by billing_currency
 """
 
 _WORKFLOWS = """
-select workflow, string_agg(distinct team, ', ' order by team) as team, sum(calls) as calls,
+select coalesce(workflow_name, workflow) as workflow, string_agg(distinct team, ', ' order by team) as team, sum(calls) as calls,
        sum(average_input_tokens * calls) / nullif(sum(calls) filter (where average_input_tokens is not null), 0)
            as average_input_tokens,
        sum(cost) as cost
 from marts.workflow_ledger
 where month = $month
-group by workflow
+group by coalesce(workflow_name, workflow)
 order by cost desc, workflow
 """
 
@@ -303,6 +303,10 @@ class Review:
         """Tie-outs that can be judged: an invoice is there and its period is closed."""
         return [r for r in self.tie_out if r["state"] in ("tied", "difference")]
 
+    def month_label(self, month: date) -> str:
+        """The month in words; an unfinished one says that it runs to date."""
+        return f"{month:%b %Y}" + (" to date" if month == self.month != self.full_month else "")
+
     def interval(self) -> tuple[Any, Any] | None:
         """The 80 % interval of the month-end forecast, when there is one."""
         if self.month_end is None or self.month_end["lo80"] is None or self.month_end["hi80"] is None:
@@ -333,9 +337,9 @@ def _previous_month(month: date, months: int = 1) -> date:
 
 
 def _newest(rows: list[Row], wanted: date) -> date:
-    """The wanted month when it has rows, else the newest earlier month that has any, else the wanted one."""
-    months = [r["month"] for r in rows if r["month"] <= wanted]
-    return max(months) if months else wanted
+    """The newest month with rows up to the wanted one, else the oldest with any, else the wanted one."""
+    months = {r["month"] for r in rows}
+    return max((m for m in months if m <= wanted), default=min(months, default=wanted))
 
 
 def read_review(connection: duckdb.DuckDBPyConnection, context: ReviewContext) -> Review:
@@ -368,7 +372,7 @@ def read_review(connection: duckdb.DuckDBPyConnection, context: ReviewContext) -
             end=_next_month((last + timedelta(days=1)).replace(day=1)),
         )
 
-    workflow_months = snapshot.rows("workflow_ledger", "select distinct month from marts.workflow_ledger")
+    workflow_months = snapshot.rows("workflow_ledger", "select distinct month from marts.workflow_ledger where month <= $last", last=month)
     workflow_month = _newest(workflow_months, full_month)
     coverage = snapshot.rows("attribution_coverage", _COVERAGE, first=date(1970, 1, 1), last=month)
     coverage_month = _newest(coverage, full_month)

@@ -95,7 +95,7 @@ def _coverage(review: Review) -> list[str]:
     for row in review.fidelity:
         errors.setdefault(row["fidelity_tier"], []).append(f"{f.words(row['allocation_method'])}: {error_text(row)}")
     lines = [
-        f"Attribution coverage, {f.month(month)}: {f.percent(review.coverage_of(month))} "
+        f"Attribution coverage, {review.month_label(month)}: {f.percent(review.coverage_of(month))} "
         f"({' + '.join(ATTRIBUTED_TIERS)}; target 95 %)"
     ]
     for (tier, cost), share in zip(tiers.items(), f.shares_of(list(tiers.values())), strict=True):

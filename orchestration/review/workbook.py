@@ -143,7 +143,7 @@ def write_workbook(review: Review, path: Path) -> None:
 
         _summary(sheet("Summary", "What was spent, what it will come to, how much of it is explained"), review)
         _providers(sheet("Spend by provider", "Billed spend by provider and month, all charge categories"), review)
-        _workflows(sheet("Workflow ledger", f"Spend by workflow, {f.month(review.workflow_month)}"), review)
+        _workflows(sheet("Workflow ledger", f"Spend by workflow, {review.month_label(review.workflow_month)}"), review)
         _coverage(sheet("Coverage", "Spend by fidelity tier with the error measured on own data"), review)
         _tie_out(sheet("Tie-out", "Invoice, FOCUS and ledger per issuer, billing period and billing currency"), review)
         _forecast(sheet("Forecast & pacing", "Forecast totals with intervals; budgets with pace and breach"), review)
@@ -200,7 +200,7 @@ def _summary(sheet: _Sheet, review: Review) -> None:
         ),
         ("80 % interval, low", interval[0] if interval else None, "money", "" if refusal else interval_coverage_text(row)),
         ("80 % interval, high", interval[1] if interval else None, "money", ""),
-        ("Attribution coverage", coverage, "share", f"{f.month(review.coverage_month)}: {' + '.join(ATTRIBUTED_TIERS)}"),
+        ("Attribution coverage", coverage, "share", f"{review.month_label(review.coverage_month)}: {' + '.join(ATTRIBUTED_TIERS)}"),
         ("Attribution coverage, target above", COVERAGE_TARGET, "share", ""),
         ("Closed invoices", len(closed), "count", ""),
         ("Closed invoices that tie", sum(r["state"] == "tied" for r in closed), "count", ""),
@@ -220,9 +220,7 @@ def _summary(sheet: _Sheet, review: Review) -> None:
 def _providers(sheet: _Sheet, review: Review) -> None:
     months = review.months()
     fields = [_Field("Provider", "provider", width=30)]
-    for m in months:
-        to_date = m == review.month != review.full_month
-        fields.append(_Field(f.month(m) + (" to date" if to_date else ""), m.isoformat(), "money"))
+    fields += [_Field(review.month_label(m), m.isoformat(), "money") for m in months]
     by_key = {(r["provider"], r["month"]): r["cost"] for r in review.provider_months}
     rows: list[Row] = [
         {"provider": p, **{m.isoformat(): by_key.get((p, m)) for m in months}} for p in review.providers()
@@ -250,7 +248,7 @@ def _workflows(sheet: _Sheet, review: Review) -> None:
         _Field("Average input tokens a call", "average_input_tokens", "count", 16), _Field("Cost", "cost", "money"),
     ]
     if not review.workflows:
-        sheet.table(fields, [], "No spend of a full month has been attributed to a workflow.")
+        sheet.table(fields, [], "No spend has been attributed to a workflow.")
         return
     named, other = workflow_rows(review, limit=len(review.workflows))
     rows = [*named, other]
@@ -308,7 +306,7 @@ def _coverage(sheet: _Sheet, review: Review) -> None:
     blank = {field.key: None for field in error_fields}
     sheet.table(error_fields, [{**blank, **r} for r in errors], "No tier has been measured yet.", freeze=False)
 
-    sheet.gap(f"Spend by team and tier, {f.month(review.coverage_month)}")
+    sheet.gap(f"Spend by team and tier, {review.month_label(review.coverage_month)}")
     teams = sorted({r["team"] for r in review.coverage_by_team})
     cost = {(r["team"], r["fidelity_tier"]): r["cost"] for r in review.coverage_by_team}
     team_fields = [_Field("Team", "team"), *(_Field(t, t, "money") for t in tiers)]

@@ -24,7 +24,7 @@ RELATIONS: dict[str, dict[str, str]] = {
         "effective_cost": MONEY, "reporting_cost": MONEY, "calls": WHOLE,
     },
     "workflow_ledger": {
-        "month": DAY, "workflow": TEXT, "team": TEXT, "calls": WHOLE, "average_input_tokens": "DECIMAL(28,12)",
+        "month": DAY, "workflow": TEXT, "workflow_name": TEXT, "team": TEXT, "calls": WHOLE, "average_input_tokens": "DECIMAL(28,12)",
         "share_of_spend": SHARE, "cost": MONEY,
     },
     "attribution_coverage": {"month": DAY, "team": TEXT, "fidelity_tier": TEXT, "cost": MONEY, "share_of_spend": SHARE},
@@ -126,8 +126,8 @@ def month_total(month: date, provider: str | None = None) -> Decimal:
 def _workflow_ledger() -> Iterator[tuple[Any, ...]]:
     month = date(2026, 8, 1)
     for name, (team, calls, tokens, cost) in _WORKFLOWS.items():
-        yield (month, name, team, calls, tokens, 0, Decimal(cost))
-    yield (month, None, None, 320_000, 1_900, 0, Decimal("4400"))
+        yield (month, name.replace(" ", "-"), name, team, calls, tokens, 0, Decimal(cost))
+    yield (month, "(no workflow)", None, None, 320_000, 1_900, 0, Decimal("4400"))
 
 
 def _coverage() -> Iterator[tuple[Any, ...]]:
@@ -241,6 +241,7 @@ FILLED: dict[str, Callable[[], Iterator[tuple[Any, ...]]]] = {
 def create_snapshot(path: Path, relations: dict[str, Callable[[], Iterator[tuple[Any, ...]]]]) -> None:
     """Write a DuckDB file with every relation of schema `marts`; those not named stay empty."""
     with duckdb.connect(str(path)) as connection:
+        connection.execute("begin")
         connection.execute("create schema marts")
         for name, columns in RELATIONS.items():
             listed = ", ".join(f'"{column}" {kind}' for column, kind in columns.items())
@@ -249,6 +250,7 @@ def create_snapshot(path: Path, relations: dict[str, Callable[[], Iterator[tuple
             if rows:
                 marks = ", ".join("?" for _ in columns)
                 connection.executemany(f"insert into marts.{name} values ({marks})", rows)
+        connection.execute("commit")
 
 
 @pytest.fixture(scope="session")

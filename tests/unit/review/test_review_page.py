@@ -99,6 +99,7 @@ def test_headline_numbers_are_those_of_the_snapshot(page: tuple[str, _Page], fil
     assert "80 % interval 110,300 to 128,901; measured coverage 82 %" in page[0]
     assert "91.0 %" in page[0]
     assert "15 of 15" in page[0]
+    assert "2 of 3" in page[0] and "datasets fresh; litellm spend_logs is late, 3 days behind" in page[0]
     assert "All 15 closed invoices tie to the ledger." in page[0]
 
 
@@ -144,6 +145,17 @@ def test_each_tier_stands_beside_its_measured_error(page: tuple[str, _Page]) -> 
     assert rows["call"] == "exact by construction"
     assert rows["session"] == "WAPE 8.3 % (6.1 % to 10.9 %), bias −1.2 %, 140 items"
     assert rows["team"] == "not yet measured"
+
+
+def test_a_source_without_an_answer_is_not_counted_as_fresh(
+    changed: Callable[..., duckdb.DuckDBPyConnection], context: ReviewContext, tmp_path: Path
+) -> None:
+    rows = [
+        ("openai", "costs", "main", None, None, 1, 3, 3, 0, 0, "missing"),
+        ("anthropic", "usage", "main", "2026-09-21", 0, 1, 9, 0, 0, 0, "fresh"),
+    ]
+    text, _ = _page(changed(source_freshness=rows), tmp_path, context)
+    assert "1 of 2" in text and "datasets fresh; openai costs is missing" in text
 
 
 def test_backtest_sets_the_published_method_beside_naive(page: tuple[str, _Page]) -> None:
@@ -213,9 +225,24 @@ def test_short_history_refuses_a_forecast_and_counts_the_days(
 ) -> None:
     days = [context.last_complete_day - timedelta(days=n) for n in range(5)]
     rows = [(d, "Oracle", "X", None, None, None, "USD", "Usage", "billed", 1, 1, 1, None) for d in days]
-    text, _ = _page(changed(daily_spend=rows, forecast_total=[], forecast_daily=[], backtest=[]), tmp_path, context)
+    text, _ = _page(changed(daily_spend=rows, backtest=[]), tmp_path, context)
     assert "No forecast is shown: insufficient data: 5 of 14 days." in text
     assert "amber" not in text.lower()
+
+
+def test_a_company_in_its_first_month_sees_that_month(
+    changed: Callable[..., duckdb.DuckDBPyConnection], context: ReviewContext, tmp_path: Path
+) -> None:
+    month, day = date(2026, 9, 1), context.last_complete_day
+    connection = changed(
+        daily_spend=[(day, "Oracle", "X", None, None, None, "USD", "Usage", "billed", 8, 8, 8, None)],
+        attribution_coverage=[(month, None, "team", 6, None), (month, None, "policy", 2, None)],
+        workflow_ledger=[(month, "bot", "Bot", "it", 1, 1, None, 8)],
+    )
+    text, page = _page(connection, tmp_path, context)
+    assert "75.0 % of Sep 2026 to date spend has a known owner" in text
+    assert _table(page, "Spend by workflow, Sep 2026 to date")[1][0] == "Bot"
+    assert "Sep 2026 to date was billed at USD 8.00" in text
 
 
 def test_old_bills_are_shown_where_they_are(
@@ -284,7 +311,7 @@ def test_hostile_names_are_text_in_page_and_drawing(
     hostile = '"><script>alert(1)</script><img src=//evil.example/x onerror=alert(2)>'
     day = context.last_complete_day
     rows = [(day, hostile, "X", None, None, None, "USD", "Usage", "billed", 5, 5, 5, None)]
-    workflows = [(date(2026, 8, 1), hostile, hostile, 1, 1, 1, 5)]
+    workflows = [(date(2026, 8, 1), hostile, None, hostile, 1, 1, 1, 5)]
     _, page = _page(changed(daily_spend=rows, workflow_ledger=workflows), tmp_path, context)
     assert "script" not in page.tags and "img" not in page.tags
     assert hostile in [r[0] for r in _table(page, "Spend by workflow")]

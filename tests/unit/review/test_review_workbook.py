@@ -102,7 +102,7 @@ def test_text_is_never_a_formula_or_a_link(
     changed: Callable[..., duckdb.DuckDBPyConnection], context: ReviewContext, tmp_path: Path
 ) -> None:
     hostile = '=HYPERLINK("http://evil.example","x")'
-    rows = [(date(2026, 8, 1), hostile, "http://evil.example/", 1, 1, 1, 5)]
+    rows = [(date(2026, 8, 1), hostile, None, "http://evil.example/", 1, 1, 1, 5)]
     sheet = openpyxl.load_workbook(build(changed(workflow_ledger=rows), tmp_path, context).workbook)["Workflow ledger"]
     cells = [c for row in sheet.iter_rows() for c in row if "evil" in str(c.value)]
     assert [c.data_type for c in cells] == ["s", "s"]
