@@ -28,7 +28,7 @@ _WORKFLOWS_SHOWN = 12
 _INVOICES_SHOWN = 24
 _ITEMS_SHOWN = 15
 _RULES_SHOWN = 20
-_MOVERS_SHOWN_PER_DIMENSION = 5
+_MOVERS_SHOWN_PER_DIMENSION = 3
 
 # Workflow names under which the ledger files what belongs to no workflow.
 _NO_WORKFLOW = {"", "(no workflow)", "unattributed", "everything else"}
@@ -338,17 +338,17 @@ def _by_provider(review: Review) -> Section:
 
 
 def workflow_rows(review: Review, limit: int = _WORKFLOWS_SHOWN) -> tuple[list[Row], Row]:
-    """The dearest workflows of the month and the row for everything else, which closes the sum to the month's spend.
+    """The dearest workflows of the month and the row for everything else, which closes the sum to the workflow ledger's.
 
-    Everything else holds the smaller workflows, what no workflow could be named for, and, as its own part, what the
-    workflow ledger does not hold but the month's spend does.
+    Everything else holds the smaller workflows and what no workflow could be named for. `outside` of that row is what the
+    month was billed for beyond the workflow ledger (other cloud charges, seats, taxes); it is in none of the rows.
     """
     named = [r for r in review.workflows if str(r["workflow"] or "").strip().lower() not in _NO_WORKFLOW]
     unnamed = [r for r in review.workflows if str(r["workflow"] or "").strip().lower() in _NO_WORKFLOW]
     rest = named[limit:] + unnamed
     ledger_total = sum((r["cost"] for r in review.workflows if r["cost"] is not None), Decimal(0))
     spend = review.spend_of(review.workflow_month)
-    outside = Decimal(0) if spend is None or not review.workflows else spend - ledger_total
+    outside = Decimal(0) if spend is None else spend - ledger_total
     counted = [(r["calls"], r["average_input_tokens"]) for r in rest if r["calls"] and r["average_input_tokens"]]
     calls = sum(r["calls"] or 0 for r in rest)
     tokens = sum(f.exact(c) * f.exact(a) for c, a in counted)
@@ -357,7 +357,8 @@ def workflow_rows(review: Review, limit: int = _WORKFLOWS_SHOWN) -> tuple[list[R
         "team": "various",
         "calls": calls,
         "average_input_tokens": tokens / sum(f.exact(c) for c, _ in counted) if counted else None,
-        "cost": sum((r["cost"] for r in rest if r["cost"] is not None), Decimal(0)) + outside,
+        "cost": sum((r["cost"] for r in rest if r["cost"] is not None), Decimal(0)),
+        "outside": outside,
         "smaller": len(named[limit:]),
     }
     return named[:limit], other
@@ -398,6 +399,11 @@ def _workflow_ledger(review: Review) -> Section:
         lead = f"No workflow could be named for the {f.headline(total, review.currency)} of {review.month_label(month)}."
     note = "Everything else holds spend that no workflow could be named for"
     note += f" and {_many(other['smaller'], 'smaller workflow')}." if other["smaller"] else "."
+    if abs(other["outside"]) >= Decimal("0.01"):
+        note += (
+            f" The month was billed at {review.currency} {f.money(total + other['outside'])} in all; "
+            f"{f.money(other['outside'])} of it is outside the workflow ledger, which holds token usage and what carries a workflow."
+        )
     table = Table(
         f"Spend by workflow, {review.month_label(month)}",
         [
@@ -482,7 +488,7 @@ def _tie_out(review: Review) -> Section:
         [
             Cell(f.words(r["invoice_issuer_name"])), Cell(f.month(r["billing_period"])),
             Cell(f.words(r["billing_currency"])), Cell(f.money(r["invoice_amount"])), Cell(f.money(r["focus_amount"])),
-            Cell(f.money(r["ledger_amount"])), Cell(f.money(r["difference_invoice_focus"])),
+            Cell(f.money(r["ledger_amount"])), Cell(f.money(r["difference_invoice_focus"] if r["invoice_amount"] is not None else None)),
             Cell(f.money(r["difference_focus_ledger"])), Cell(f.money(r["tolerance"])), _state(r["state"]),
         ]
         for r in shown
@@ -508,9 +514,15 @@ def _pacing(review: Review) -> Section:
         lead = f"Nothing to show: no budget is set for this period, or its pace cannot be forecast yet{why}."
         return Section("pacing", title, lead, source)
     risky = sum(r["level"] in ("warn", "critical") for r in review.pacing)
-    lead = f"{_many(len(review.pacing), 'budget')} in force; " + (
-        f"{risky} more likely than not to be exceeded." if risky else "none likely to be exceeded at the present pace."
-    )
+    unmeasured = sum(r["p_breach"] is None for r in review.pacing)
+    lead = f"{_many(len(review.pacing), 'budget')} in force; "
+    if risky:
+        lead += f"{risky} more likely than not to be exceeded."
+    elif unmeasured < len(review.pacing):
+        lead += "none likely to be exceeded at the present pace."
+    if unmeasured:
+        lead += f" {unmeasured} without a measured probability of breach yet."
+    lead = lead.replace(";  ", "; ")
     rows = [
         [
             Cell(_scope(r)), Cell(f.money(r["budget"], 0)), Cell(f.money(r["mtd"], 0)), Cell(f.money(r["plan_to_date"], 0)),
@@ -541,6 +553,8 @@ def _scope(row: Row) -> str:
 def _breach(row: Row) -> str:
     if row["budget"] is not None and row["mtd"] is not None and row["mtd"] > row["budget"]:
         return "already exceeded"
+    if row["p_breach"] is None:
+        return "not yet measured"
     if row["breach_date_p50"] is None:
         if row["breach_date_p10"] is None:
             return "none expected"
@@ -711,7 +725,9 @@ def _conformance(review: Review) -> Section:
     if not offending:
         return Section("conformance", title, lead + " No rule fails and none is waived.", source)
     failing = sum(r["state"] == "fail" for r in offending)
-    lead += f" {failing} fail and {len(offending) - failing} are waived for a stated reason."
+    waived = len(offending) - failing
+    lead += f" {failing or 'None'} fail{'' if failing > 1 else 's'}; "
+    lead += f"{waived or 'none'} {'are' if waived > 1 else 'is'} waived{' for a stated reason' if waived else ''}."
     shown = offending[:_RULES_SHOWN]
     rows = [
         [
@@ -788,6 +804,7 @@ _GLOSSARY: Sequence[tuple[str, str]] = (
     ("Usage charges", "FOCUS ChargeCategory Usage: without taxes, credits, adjustments and purchases such as seats."),
     ("Fidelity tier", "How surely a share of a charge is tied to who caused it: call, session, person, team, policy, unattributed."),
     ("Attribution coverage", "Spend of the tiers call, session, person and team over all spend. Policy and unattributed do not count."),
+    ("Workflow ledger", "Token usage and every charge that carries a workflow, by month; other cloud charges and seats are outside of it."),
     ("Tied", "Invoice, FOCUS and ledger of a closed billing period agree within the tolerance."),
     ("Open", "The billing period is not closed; differences are not judged yet."),
     ("80 % interval", "A range meant to hold the outcome 8 times out of 10; beside it stands how often it did."),

@@ -190,6 +190,7 @@ CASES = {
     "doubled cost page": (BILL * 2, USED, "outside band"),
     "dollars read as cents": (DOLLARS_READ_AS_CENTS, USED, "outside band"),
     "cached tokens counted twice": (BILL, CACHED_TWICE, "outside band"),
+    "a quiet day, one dollar of refused requests": ([cost("2026-11-01", "100")], [usage("2026-11-01", tokens=666_666)], "in band"),
     "no usage": (BILL, [], "no usage"),
     "no bill": ([], USED, "no bill"),
     "no price": ([cost("2026-11-01", "3", model="unheard-of")], [], "no price"),

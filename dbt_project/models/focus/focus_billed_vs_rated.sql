@@ -133,6 +133,8 @@ select
         when billed_cost = 0 then 'no bill'
         when cast(billed_cost as decimal(32, 14)) >= cast(rated_cost as decimal(32, 14)) * band_lo
             and cast(billed_cost as decimal(32, 14)) <= cast(rated_cost as decimal(32, 14)) * band_hi then 'in band'
+        -- A quiet day is decided by its amount: a few refused requests move its ratio, not the bill.
+        when abs(billed_cost - rated_cost) <= {{ var('band_materiality') }} then 'in band'
         else 'outside band'
     end as state,
     unpriced_billed_cost,

@@ -122,13 +122,20 @@ def test_provider_columns_add_to_their_totals(page: tuple[str, _Page], filled: d
         assert abs(parts - _amount(rows[-1][i])) <= Decimal("0.005") * len(rows)
 
 
-def test_workflow_shares_add_to_100_and_cost_to_the_month(page: tuple[str, _Page]) -> None:
+def test_workflow_shares_add_to_100_and_the_rest_of_the_month_is_named(
+    page: tuple[str, _Page], filled: duckdb.DuckDBPyConnection
+) -> None:
     rows = _table(page[1], "Spend by workflow")
     assert rows[-2][0] == "Everything else / unattributed"
     assert sum(Decimal(r[4].removesuffix(" %")) for r in rows[1:-1]) == Decimal("100.0")
     assert rows[-1][4] == "100.0 %"
-    august = next(r for r in _table(page[1], "Billed spend by provider") if r[0] == "Total")[5]
-    assert rows[-1][5] == august
+    assert abs(sum(_amount(r[5]) for r in rows[1:-1]) - _amount(rows[-1][5])) <= Decimal("0.01")
+    assert rows[-1][5] == "110,000.38"
+    outside = filled.execute(
+        "select (select sum(reporting_cost) from marts.daily_spend where month(charge_date) = 8) "
+        "- (select sum(cost) from marts.workflow_ledger)"
+    ).fetchone()
+    assert outside and f"{outside[0]:,.2f} of it is outside the workflow ledger" in page[0]
 
 
 def test_workflows_past_the_limit_move_into_everything_else(
@@ -137,7 +144,8 @@ def test_workflows_past_the_limit_move_into_everything_else(
     review = read_review(filled, context)
     named, other = workflow_rows(review, limit=2)
     assert len(named) == 2 and other["smaller"] == 3
-    assert sum(r["cost"] for r in named) + other["cost"] == review.spend_of(date(2026, 8, 1))
+    assert sum(r["cost"] for r in named) + other["cost"] == Decimal("110000.375")
+    assert Decimal("110000.375") + other["outside"] == review.spend_of(date(2026, 8, 1))
 
 
 def test_each_tier_stands_beside_its_measured_error(page: tuple[str, _Page]) -> None:
