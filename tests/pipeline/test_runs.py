@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import json
 import os
 import signal
@@ -13,7 +12,6 @@ import time
 from pathlib import Path
 
 import duckdb
-import pytest
 
 from sandbox import canaries
 from sandbox.server import Sandbox
@@ -148,19 +146,3 @@ def test_no_prompt_text_and_no_secret_is_written_anywhere(built: Home) -> None:
             guilty += [f"{schema}.{table}: {n[:8]!r}" for n in needles if n in blob]
         database.close()
     assert guilty == []
-
-
-def test_a_closed_period_is_frozen_and_a_later_change_is_a_visible_correction(
-    built: Home, vendors: Sandbox, tmp_path: Path
-) -> None:
-    """Runs on in the next month, when October has closed, then lets the vendor change October."""
-    home = built.copy(tmp_path / "home")
-    later = dt.datetime(2026, 11, 12, 6, tzinfo=dt.UTC)
-    clock = {"AISL_AS_OF": instant(later.date())}
-    if not home.run(**clock):
-        pytest.fail(f"{home.failed} {home.failures}")
-    frozen = sorted(p.name for p in (home.path / "lake/frozen").rglob("*.json"))
-    assert frozen, "nothing was frozen"
-    for path in (home.path / "lake/frozen").rglob("*.json"):
-        facts = json.loads(path.read_text())
-        assert hashlib.sha256(path.with_suffix(".parquet").read_bytes()).hexdigest() == facts["content_hash"]
