@@ -1,4 +1,4 @@
--- Usage only: credits, taxes and one-off purchases do not belong to a rate of spending. A day counts as closed when every
+-- Usage only: credits, taxes, refunds (negative lines) and one-off purchases are no rate of spending. A day is closed when every
 -- source with Usage in the last 35 days has billed up to it or beyond.
 with context as (
     select as_of_date from {{ source('raw', 'run_context') }}
@@ -19,6 +19,7 @@ spend as (
     from {{ ref('mart_daily_spend') }} as daily
     cross join context
     where daily.cost_basis = 'billed' and daily.charge_category = 'Usage' and daily.charge_date < context.as_of_date
+        and daily.reporting_cost >= 0
 ),
 
 closed as (
