@@ -1,5 +1,6 @@
 """The whole system on one screen: sources → raw → FOCUS → ledger → marts → forecasts → decisions, gates between."""
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,6 +25,8 @@ def build_definitions(
     loggers: Mapping[str, dg.LoggerDefinition] | None = None,
 ) -> dg.Definitions:
     """Everything of one home. Parses the dbt project when it changed; `resources` replaces those of the settings."""
+    # Single-run backfills are chosen with open eyes (they are still called beta); one line of noise per asset helps nobody.
+    warnings.filterwarnings("ignore", message="Parameter `backfill_policy`", category=dg.BetaWarning)
     parsed = dbt_build.manifest(settings)
     landed = raw_assets(settings)
     stages = {stage: stage_assets(parsed, stage) for stage in dbt_build.STAGES}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,10 @@ from orchestration.settings import Settings
 
 BUILDING = ".building-"
 CURRENT = "current"
-PARTITION_COLUMN = "charge_date"
+# The first one a relation has cuts it into months; FOCUS 1.2 has no charge day.
+PARTITION_COLUMNS = ("charge_date", "ChargePeriodStart")
 WHOLE = "all"
-_MONTH = f"coalesce(strftime({PARTITION_COLUMN}, '%Y-%m'), 'none')"
+UNDATED = "none"
 # Deleted rows leave holes in the DuckDB file; past this growth it is written afresh.
 _GROWTH_BEFORE_REWRITE = 2.0
 
@@ -145,13 +146,14 @@ def _build(
         connection.execute("use warehouse")
         wanted = {name: digest(connection, "warehouse", relation) for name, relation in names.items()}
         columns = {name: _columns(connection, "warehouse", relation) for name, relation in names.items()}
+        by = {name: _partition_column(columns[name]) for name in names}
         known = _known(before, names, columns)
         for schema in sorted({n.split(".")[0] for n in names}):
             connection.execute(f'create schema if not exists snapshot."{schema}"')
         _drop_unnamed(connection, names)
         copied = 0
         for name, relation in names.items():
-            copied += _copy(connection, name, relation, wanted[name], known.get(name))
+            copied += _copy(connection, name, relation, by[name], wanted[name], known.get(name))
             if name not in known:
                 _describe(connection, name, describe.get(name))
         got = {name: digest(connection, "snapshot", name) for name in names}
@@ -160,7 +162,7 @@ def _build(
             raise SnapshotDiffers(f"snapshot of {run_id} differs from the warehouse in {', '.join(differing)}")
         connection.execute("use snapshot")
         connection.execute("detach warehouse")
-        links = _write_parquet(connection, building, wanted, previous, known)
+        links = _write_parquet(connection, building, by, wanted, previous, known)
         connection.execute("checkpoint snapshot")
     finally:
         connection.close()
@@ -198,12 +200,31 @@ def _usable(previous: Path | None) -> dict[str, Any] | None:
 
 def digest(connection: duckdb.DuckDBPyConnection, catalog: str, relation: str) -> dict[str, tuple[int, str]]:
     """Month → (rows, hash over the set of rows); relations without a charge date have one entry, `all`."""
-    columns = _columns(connection, catalog, relation)
-    month = _MONTH if PARTITION_COLUMN in columns else f"'{WHOLE}'"
+    by = _partition_column(_columns(connection, catalog, relation))
+    month = f"coalesce(strftime({by}, '%Y-%m'), '{UNDATED}')" if by else f"'{WHOLE}'"
     rows = connection.execute(
         f"select {month}, count(*), sum(hash(t)::hugeint) from {catalog}.{relation} as t group by 1 order by 1"
     ).fetchall()
     return {m: (int(count), str(total)) for m, count, total in rows}
+
+
+def _partition_column(columns: Iterable[str]) -> str | None:
+    there = set(columns)
+    return next((c for c in PARTITION_COLUMNS if c in there), None)
+
+
+def _in_months(by: str | None, months: Iterable[str]) -> str:
+    """Condition for the rows of these months, as ranges that let DuckDB skip what lies outside."""
+    ranges = []
+    for month in months:
+        if month == WHOLE:
+            return "true"
+        if month == UNDATED:
+            ranges.append(f"{by} is null")
+        else:
+            first = f"date '{month}-01'"
+            ranges.append(f"{by} >= {first} and {by} < {first} + interval 1 month")
+    return " or ".join(f"({r})" for r in ranges)
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, catalog: str, relation: str) -> dict[str, str]:
@@ -244,13 +265,13 @@ def _copy(
     connection: duckdb.DuckDBPyConnection,
     name: str,
     relation: str,
+    by: str | None,
     wanted: dict[str, tuple[int, str]],
     known: dict[str, tuple[int, str]] | None,
 ) -> int:
     """Bring one relation to the warehouse's content; returns how many months were written."""
     if known is None:
-        order = f" order by {PARTITION_COLUMN}" if set(wanted) - {WHOLE} else ""
-        connection.execute(f"create or replace table snapshot.{name} as select * from {relation}{order}")
+        connection.execute(f"create or replace table snapshot.{name} as select * from {relation}")
         return len(wanted)
     changed = sorted(m for m in wanted.keys() | known.keys() if wanted.get(m) != known.get(m))
     if not changed:
@@ -259,9 +280,9 @@ def _copy(
         connection.execute(f"delete from snapshot.{name}")
         connection.execute(f"insert into snapshot.{name} select * from {relation}")
         return 1
-    where = f"{_MONTH} in (select unnest($months))"
-    connection.execute(f"delete from snapshot.{name} where {where}", {"months": changed})
-    connection.execute(f"insert into snapshot.{name} select * from {relation} where {where}", {"months": changed})
+    where = _in_months(by, changed)
+    connection.execute(f"delete from snapshot.{name} where {where}")
+    connection.execute(f"insert into snapshot.{name} select * from {relation} where {where}")
     return len(changed)
 
 
@@ -280,6 +301,7 @@ def _describe(
 def _write_parquet(
     connection: duckdb.DuckDBPyConnection,
     building: Path,
+    by: Mapping[str, str | None],
     wanted: Digests,
     previous: Path | None,
     known: Digests,
@@ -296,9 +318,9 @@ def _write_parquet(
                 os.link(old, file)
                 links += 1
                 continue
-            where = "" if month == WHOLE else f" where {_MONTH} = '{month}'"
             connection.execute(
-                f"copy (select * from {name}{where}) to '{_quoted(str(file))}' (format parquet, compression zstd)"
+                f"copy (select * from {name} where {_in_months(by[name], [month])}) to '{_quoted(str(file))}'"
+                " (format parquet, compression zstd)"
             )
     return links
 

@@ -4,8 +4,15 @@
     is no number, or has more digits than fit: a value is never rounded. Use `decimal_problem` to name the reason. -#}
 {% macro exact_decimal(text, precision=38, scale=14) -%}
 case
+    when {{ is_plain_decimal(text, precision, scale) }} then try_cast({{ text }} as decimal({{ precision }}, {{ scale }}))
     when {{ decimal_scale_needed(text) }} <= {{ scale }} then try_cast({{ text }} as decimal({{ precision }}, {{ scale }}))
 end
+{%- endmacro %}
+
+{#- True for text without exponent whose digits fit as they stand: nearly every number of a bill, decided by one pattern
+    where `decimal_scale_needed` takes six. False says nothing about the number; null for null. -#}
+{% macro is_plain_decimal(text, precision=38, scale=14) -%}
+regexp_extract({{ text }}, '^-?[0-9]{1,{{ precision - scale }}}([.][0-9]{1,{{ scale }}})?$', 0) <> ''
 {%- endmacro %}
 
 {#- Fractional digits that the number in `text` really has; null when the text is not a number. -#}
@@ -28,7 +35,7 @@ end
     `too many digits`; null when it fits or is null. -#}
 {% macro decimal_problem(text, precision=38, scale=14) -%}
 case
-    when {{ text }} is null then null
+    when {{ text }} is null or {{ is_plain_decimal(text, precision, scale) }} then null
     when {{ decimal_scale_needed(text) }} is null then 'not a number'
     when {{ decimal_scale_needed(text) }} > {{ scale }} then 'too many fractional digits'
     when try_cast({{ text }} as decimal({{ precision }}, {{ scale }})) is null then 'too many digits'

@@ -27,7 +27,7 @@ end
 {% macro delivered_beyond_scale(columns) -%}
 {%- set pairs = {} -%}
 {%- for name, (text, precision, scale) in columns.items() -%}
-{%- do pairs.update({'x_Delivered' ~ name: 'case when ' ~ decimal_scale_needed(text) ~ ' > ' ~ scale ~ ' then ' ~ text ~ ' end'}) -%}
+{%- do pairs.update({'x_Delivered' ~ name: 'case when ' ~ text ~ ' is null or ' ~ is_plain_decimal(text, precision, scale) ~ ' then null when ' ~ decimal_scale_needed(text) ~ ' > ' ~ scale ~ ' then ' ~ text ~ ' end'}) -%}
 {%- endfor -%}
 {{ return(pairs) }}
 {%- endmacro %}
@@ -36,7 +36,7 @@ end
     type holds are no reason: they are kept beside it (cost_remainder, delivered_beyond_scale). -#}
 {% macro unreadable_number(text, precision, scale) -%}
 case
-    when {{ text }} is null then null
+    when {{ text }} is null or {{ is_plain_decimal(text, precision, scale) }} then null
     when {{ decimal_scale_needed(text) }} is null then 'not a number'
     when try_cast({{ text }} as decimal({{ precision }}, {{ scale }})) is null then 'too many digits'
 end
@@ -45,6 +45,7 @@ end
 {#- What a delivered cost holds below 1e-14, to 1e-24: DECIMAL(38,14) of the text plus this is the delivered amount. -#}
 {% macro cost_remainder(text) -%}
 case
+    when {{ is_plain_decimal(text, 38, 14) }} then 0
     when {{ decimal_scale_needed(text) }} > 14 and abs(try_cast({{ text }} as decimal(38, 14))) < 10000000000000
         then try_cast({{ text }} as decimal(38, 24)) - cast(try_cast({{ text }} as decimal(38, 14)) as decimal(38, 24))
     else 0
