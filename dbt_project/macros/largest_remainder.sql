@@ -58,56 +58,64 @@ from (
         *
         {%- for part in parts %},
         lr_units_{{ loop.index }} - sum(lr_floor_{{ loop.index }}) over (partition by {{ keys }}) as lr_left_{{ loop.index }},
-        row_number() over (partition by {{ keys }} order by lr_rest_{{ loop.index }} desc, {{ ties }}) as lr_rank_{{ loop.index }}
+        row_number() over (partition by {{ keys }} order by lr_rest_{{ loop.index }} desc, lr_ordinal) as lr_rank_{{ loop.index }}
         {%- endfor %}
     from (
         select
             *
             {%- for part in parts %},
-            lr_quotient_{{ loop.index }} * lr_weight
-                + {{ integer_quotient('(lr_modulus_' ~ loop.index ~ ' * lr_weight)', 'lr_total') }} as lr_floor_{{ loop.index }},
-            (lr_modulus_{{ loop.index }} * lr_weight) % lr_total as lr_rest_{{ loop.index }}
+            lr_quotient_{{ loop.index }} * lr_weight + lr_step_{{ loop.index }} as lr_floor_{{ loop.index }},
+            lr_product_{{ loop.index }} - lr_step_{{ loop.index }} * lr_total as lr_rest_{{ loop.index }}
             {%- endfor %}
         from (
             select
                 *
                 {%- for part in parts %},
-                {{ integer_quotient('lr_units_' ~ loop.index, 'lr_total') }} as lr_quotient_{{ loop.index }},
-                lr_units_{{ loop.index }} % lr_total as lr_modulus_{{ loop.index }}
+                {{ integer_quotient('lr_product_' ~ loop.index, 'lr_total') }} as lr_step_{{ loop.index }}
                 {%- endfor %}
             from (
                 select
-                    *,
-                    row_number() over (partition by {{ keys }} order by {{ ties }}) as lr_ordinal
+                    *
                     {%- for part in parts %},
-                    {% if part.unit == 'share' -%}
-                    cast(1000000000000000000 as {{ wide }}) as lr_units_{{ loop.index }}
-                    {%- else -%}
-                    {{ decimal_units('abs(' ~ part.source ~ ')', 14) }} as lr_units_{{ loop.index }},
-                    case when {{ part.source }} < 0 then -1 else 1 end as lr_sign_{{ loop.index }}
-                    {%- endif -%}
+                    (lr_units_{{ loop.index }} - lr_quotient_{{ loop.index }} * lr_total) * lr_weight as lr_product_{{ loop.index }}
                     {%- endfor %}
                 from (
                     select
-                        lr_in.*,
-                        {% if zero_weight == 'even' -%}
-                        case when lr_sum > 0 then lr_own else cast(1 as {{ wide }}) end as lr_weight,
-                        case when lr_sum > 0 then lr_sum else cast(lr_count as {{ wide }}) end as lr_total
-                        {%- else -%}
-                        lr_own as lr_weight,
-                        nullif(lr_sum, 0) as lr_total
-                        {%- endif %}
+                        *
+                        {%- for part in parts %},
+                        {{ integer_quotient('lr_units_' ~ loop.index, 'lr_total') }} as lr_quotient_{{ loop.index }}
+                        {%- endfor %}
                     from (
                         select
-                            lr_source.*,
-                            cast(greatest(coalesce({{ weight }}, 0), 0) as {{ wide }}) as lr_own,
-                            sum(cast(greatest(coalesce({{ weight }}, 0), 0) as {{ wide }})) over (partition by {{ keys }}) as lr_sum,
-                            count(*) over (partition by {{ keys }}) as lr_count
-                        from {{ relation }} as lr_source
-                    ) as lr_in
-                ) as lr_weighed
-            ) as lr_unit
-        ) as lr_divided
+                            lr_in.*,
+                            {% if zero_weight == 'even' -%}
+                            case when lr_sum > 0 then lr_own else cast(1 as {{ wide }}) end as lr_weight,
+                            case when lr_sum > 0 then lr_sum else cast(lr_count as {{ wide }}) end as lr_total
+                            {%- else -%}
+                            lr_own as lr_weight,
+                            nullif(lr_sum, 0) as lr_total
+                            {%- endif %}
+                            {%- for part in parts %},
+                            {% if part.unit == 'share' -%}
+                            cast(1000000000000000000 as {{ wide }}) as lr_units_{{ loop.index }}
+                            {%- else -%}
+                            {{ decimal_units('abs(' ~ part.source ~ ')', 14) }} as lr_units_{{ loop.index }},
+                            case when {{ part.source }} < 0 then -1 else 1 end as lr_sign_{{ loop.index }}
+                            {%- endif -%}
+                            {%- endfor %}
+                        from (
+                            select
+                                lr_source.*,
+                                cast(greatest(coalesce({{ weight }}, 0), 0) as {{ wide }}) as lr_own,
+                                sum(cast(greatest(coalesce({{ weight }}, 0), 0) as {{ wide }})) over (partition by {{ keys }}) as lr_sum,
+                                count(*) over (partition by {{ keys }}) as lr_count,
+                                row_number() over (partition by {{ keys }} order by {{ ties }}) as lr_ordinal
+                            from {{ relation }} as lr_source
+                        ) as lr_in
+                    ) as lr_unit
+                ) as lr_divided
+            ) as lr_multiplied
+        ) as lr_stepped
     ) as lr_floored
 ) as lr_ranked
 {%- endmacro %}

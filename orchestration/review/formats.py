@@ -41,7 +41,7 @@ def money(value: Number | None, places: int = 2) -> str:
     """
     if is_number(value) and value != 0 and abs(exact(value)) < Decimal("0.5").scaleb(-places):
         step = f"{Decimal(1).scaleb(-places):f}"
-        return f"<{step}" if value > 0 else f">{_MINUS}{step}"
+        return f"<{step}"
     return decimal_text(value, places)
 
 

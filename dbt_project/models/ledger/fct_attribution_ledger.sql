@@ -370,25 +370,41 @@ targets as (
     group by x_charge_id, {{ target_columns | join(', ') }}
 ),
 
-weighted as (
+-- Only numbers go through the split's sorts; the wide columns are joined back by them.
+numbered as (
+    select x_charge_id, row_number() over (order by x_charge_id) as charge_number from charges
+),
+
+ordered as (
     select
         targets.*,
+        numbered.charge_number,
+        row_number() over (partition by numbered.charge_number order by targets.target_key) as target_ordinal
+    from targets
+    inner join numbered on numbered.x_charge_id = targets.x_charge_id
+),
+
+weighted as (
+    select
+        ordered.charge_number,
+        ordered.target_ordinal,
+        ordered.weight,
         charges.BilledCost,
         charges.EffectiveCost,
         charges.x_ReportingCost,
         cast(case when charges.ConsumedUnit = 'Tokens' and charges.x_TokenMeter is not null then charges.ConsumedQuantity end
             as decimal(38, 14)) as tokens
-    from targets
-    inner join charges on charges.x_charge_id = targets.x_charge_id
+    from ordered
+    inner join charges on charges.x_charge_id = ordered.x_charge_id
 ),
 
-split as (
+divided as (
     {{ largest_remainder(
         relation='weighted',
-        partition_by=['x_charge_id'],
-        order_by=['target_key'],
+        partition_by=['charge_number'],
+        order_by=['target_ordinal'],
         weight='weight',
-        columns=['x_charge_id', 'target_key', 'calls'] + target_columns,
+        columns=['charge_number'],
         amounts={
             'BilledCost': 'share_billed_cost',
             'EffectiveCost': 'share_effective_cost',
@@ -396,6 +412,16 @@ split as (
             'tokens': 'share_tokens',
         },
         share='share') }}
+),
+
+split as (
+    select
+        ordered.x_charge_id, ordered.target_key, ordered.calls,
+        {% for column in target_columns %}ordered.{{ column }}, {% endfor %}
+        divided.share_ordinal, divided.share, divided.share_billed_cost, divided.share_effective_cost,
+        divided.share_reporting_cost, divided.share_tokens
+    from ordered
+    inner join divided on divided.charge_number = ordered.charge_number and divided.share_ordinal = ordered.target_ordinal
 )
 
 select

@@ -65,6 +65,8 @@ grouped as (
         team,
         customer_id,
         person_id,
+        -- Null keys never match: both joins below stay plain equalities.
+        case when method = 'person_activity' then person_id end as active_person_id,
         environment,
         cast(count(*) as bigint) as calls,
         cast(sum(tokens_input_uncached) as bigint) as input_tokens,
@@ -83,7 +85,7 @@ grouped as (
     group by
         charge_date, provider_source, provider_account, provider_credential_id, model_id, method, own_ticket,
         case when method = 'branch_ticket' then repo end, case when method = 'branch_ticket' then branch end,
-        coalesce(workflow, owner_workflow), feature, team, customer_id, person_id, environment
+        case when method = 'person_activity' then person_id end, coalesce(workflow, owner_workflow), feature, team, customer_id, person_id, environment
 ),
 
 placed as (
@@ -98,12 +100,10 @@ placed as (
         end as allocation_method
     from grouped
     left join {{ ref('dim_branch') }} as branches
-        on grouped.method = 'branch_ticket'
-        and branches.branch = grouped.branch
+        on branches.branch = grouped.branch
         and branches.repo is not distinct from grouped.repo
     left join {{ ref('fct_work_activity') }} as activity
-        on grouped.method = 'person_activity'
-        and activity.person_id = grouped.person_id
+        on activity.person_id = grouped.active_person_id
         and activity.charge_date = grouped.charge_date
 ),
 

@@ -16,7 +16,7 @@ from orchestration.review import formats as f
         (Decimal("-1234.5"), "−1,234.50"),
         (Decimal("0"), "0.00"),
         (Decimal("0.004"), "<0.01"),
-        (Decimal("-0.004"), ">−0.01"),
+        (Decimal("-0.004"), "<0.01"),
         (Decimal("0.005"), "0.01"),
         (None, "–"),
         (float("nan"), "–"),
