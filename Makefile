@@ -47,8 +47,8 @@ doctor: $(STAMP) ## one cheap read-only question to each configured source
 test: $(STAMP) lint ## lint and every test but the long campaigns
 	@$(BIN)/python -m pytest -m "not soak"
 
-soak: $(STAMP) ## the long campaigns
-	@$(BIN)/python -m pytest -m soak --timeout 7200
+soak: $(STAMP) ## the long campaigns: thirty kills and what else takes long
+	@$(BIN)/python -m pytest -m soak --timeout 7200 -s
 
 bench: $(STAMP) ## daily against full run at 120 and 420 days
 	@$(BIN)/python -m benchmarks.daily

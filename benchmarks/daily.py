@@ -1,27 +1,31 @@
-"""Where the time of a first full run and of a daily run goes, at 120 and 420 days of history.
+"""Where the time of a first full run and of the next day's run goes, at 120 and 420 days of history.
 
-`python -m benchmarks.daily [--days 120 420] [--keep FOLDER]`. The sandbox runs in a process of its own and its time is
-not counted. "SQL and I/O" is preparation, dbt's models and tests, gates, freeze and publish; landing is the vendors'
-answers; the rest is start-up.
+`python -m benchmarks.daily [--days 120 420] [--keep FOLDER]`. Every measured run is a process of its own; the sandbox is
+another one and its start is not counted. "SQL and I/O" is preparation, dbt's models and tests, gates, freeze and
+publish; landing is the vendors' answers; the rest is start-up.
 """
 
 from __future__ import annotations
 
 import argparse
 import datetime as dt
+import json
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import time
 import urllib.request
 from pathlib import Path
 
 from orchestration.cli import QUIET, materialise, phases_of, sandbox
-from orchestration.progress import Progress
 from orchestration.settings import load_settings
 
-SQL_AND_IO = ("preparation", "dbt focus", "dbt ledger", "dbt marts", "dbt decisions", "gates", "decisions frozen periods", "publish")
-ROWS = ("start-up", "landing", *SQL_AND_IO[:1], *SQL_AND_IO[1:5], "forecasts", *SQL_AND_IO[5:], "SQL and I/O", "total")
+STAGES = ("dbt focus", "dbt ledger", "dbt marts", "dbt decisions")
+SQL_AND_IO = ("preparation", *STAGES, "gates", "decisions frozen periods", "publish")
+ROWS = ("start-up", "dbt parse", "landing", "preparation", *STAGES, "forecasts", "gates", "decisions frozen periods", "publish")
+SUMS = ("SQL and I/O", "total")
 
 
 def main() -> None:
@@ -29,7 +33,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--days", type=int, nargs="+", default=[120, 420])
     parser.add_argument("--keep", type=Path, help="folder to keep the homes in")
+    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.one:
+        _one()
+        return
     os.environ.update(QUIET)
     folder = options.keep or Path(tempfile.mkdtemp(prefix="bench-"))
     columns: dict[str, dict[str, float]] = {}
@@ -44,36 +52,58 @@ def main() -> None:
 
 
 def _measure(home: Path, days: int) -> dict[str, dict[str, float]]:
+    """A full run on the day before the last, then the last day's run. Raises SystemExit when one is stopped."""
     shutil.rmtree(home, ignore_errors=True)
-    base = load_settings({**os.environ, "AISL_PROFILE": "sandbox", "AISL_HOME": str(home)})
-    with sandbox(base, days) as announced:
+    home_of = {"AISL_PROFILE": "sandbox", "AISL_HOME": str(home)}
+    with sandbox(load_settings({**os.environ, **home_of}), days) as announced:
         last = dt.datetime.fromisoformat(announced["AISL_AS_OF"])
         url = announced["AISL_ANTHROPIC_BASE_URL"].rsplit("/", 1)[0]
         found = {}
         for name, back in (("full", 1), ("daily", 0)):
             clock = (last - dt.timedelta(days=back)).strftime("%Y-%m-%dT%H:%M:%SZ")
-            body = f'{{"as_of": "{clock}"}}'.encode()
+            body = json.dumps({"as_of": clock}).encode()
             request = urllib.request.Request(f"{url}/_sandbox/clock", data=body, method="POST")
             urllib.request.urlopen(request, timeout=120).close()
-            environment = {**os.environ, **announced, "AISL_PROFILE": "sandbox", "AISL_HOME": str(home)}
-            settings = load_settings(environment | {"AISL_AS_OF": clock})
-            progress = Progress(lambda line: print(f"    {line}", flush=True))
             print(f"{days} days, {name} run", flush=True)
             begun = time.monotonic()
-            if not materialise(settings, progress):
-                raise SystemExit(f"stopped: {progress.failed_checks} {progress.failures}")
+            run = subprocess.run(
+                [sys.executable, "-m", "benchmarks.daily", "--one"],
+                env={**os.environ, **announced, **home_of, "AISL_AS_OF": clock},
+                stdout=subprocess.PIPE,
+                text=True,
+                check=False,
+            )
             total = time.monotonic() - begun
-            spent = phases_of(progress.seconds)
-            spent["start-up"] = total - sum(progress.seconds.values())
+            if run.returncode:
+                raise SystemExit(f"stopped:\n{run.stdout}")
+            spent = json.loads(run.stdout.splitlines()[-1])
+            spent["start-up"] = total - sum(spent.values())
             spent["SQL and I/O"] = sum(spent.get(row, 0.0) for row in SQL_AND_IO)
             found[f"{days} {name}"] = spent | {"total": total}
     return found
 
 
+def _one() -> None:
+    """One run of the home that the environment names; its phases as the last line of output."""
+    from orchestration import dbt_build
+    from orchestration.progress import Progress
+
+    settings = load_settings(os.environ)
+    settings.dbt_target_dir.mkdir(parents=True, exist_ok=True)
+    begun = time.monotonic()
+    dbt_build.manifest(settings)
+    dbt_build.parse(settings)
+    parse = time.monotonic() - begun
+    progress = Progress(lambda line: print(line, flush=True))
+    if not materialise(settings, progress):
+        raise SystemExit(f"{progress.failed_checks} {progress.failures}")
+    print(json.dumps({"dbt parse": parse, **phases_of(progress.seconds)}))
+
+
 def _print(columns: dict[str, dict[str, float]]) -> None:
     print("\n| seconds | " + " | ".join(columns) + " |")
     print("|---|" + "---:|" * len(columns))
-    for row in ROWS:
+    for row in ROWS + SUMS:
         print(f"| {row} | " + " | ".join(f"{c.get(row, 0.0):.1f}" for c in columns.values()) + " |")
     print(flush=True)
 

@@ -7,6 +7,7 @@ staging sources, docs and tests are derived from it. It holds facts only: no I/O
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from ingestion.focus_columns import COST_AND_USAGE_COLUMNS
@@ -83,6 +84,10 @@ def _text(*names: str) -> dict[str, ColumnType]:
     return dict.fromkeys(names, "text")
 
 
+def _ts(*names: str) -> dict[str, ColumnType]:
+    return dict.fromkeys(names, "ts")
+
+
 def _int(*names: str) -> dict[str, ColumnType]:
     return dict.fromkeys(names, "int")
 
@@ -94,15 +99,22 @@ _FOCUS_FILE: dict[str, ColumnType] = {
     **_text("focus_version_in", "export_name", "file_name"),
 }
 
-_ANTHROPIC = {"source": "anthropic", "secrets": ("ADMIN_KEY",)}
-_OPENAI = {"source": "openai", "secrets": ("ADMIN_KEY",)}
-_GITHUB = {"source": "github", "secrets": ("TOKEN",)}
-_JIRA = {"source": "jira", "secrets": ("EMAIL", "API_TOKEN")}
+# What the datasets of one source, or of one kind, have in common.
+_anthropic = partial(Dataset, source="anthropic", secrets=("ADMIN_KEY",))
+_anthropic_list = partial(_anthropic, window="snapshot", restatement_days=0, identity=("id",))
+_openai = partial(Dataset, source="openai", secrets=("ADMIN_KEY",))
+_openai_list = partial(_openai, window="snapshot", restatement_days=0, identity=("id",))
+_github = partial(
+    Dataset, source="github", secrets=("TOKEN",), window="updated", restatement_days=2, range_days=3650, identity=("id",)
+)
+_jira = partial(Dataset, source="jira", secrets=("EMAIL", "API_TOKEN"))
+_jira_list = partial(_jira, window="snapshot", restatement_days=0, identity=("id",))
+_jira_updates = partial(_jira, window="updated", restatement_days=2, range_days=3650)
+_dropped_bill = partial(Dataset, source="files", window="file", restatement_days=0, spend_source="cloud")
 
 DATASETS: tuple[Dataset, ...] = (
     # ---- Anthropic -------------------------------------------------------------------------------------------
-    Dataset(
-        **_ANTHROPIC,
+    _anthropic(
         name="usage_messages",
         grain="UTC day x API key x workspace x account x service account x model x tier x context window x geo",
         window="day",
@@ -114,8 +126,7 @@ DATASETS: tuple[Dataset, ...] = (
             "context_window", "inference_geo",
         ),
         columns={
-            "starting_at": "ts",
-            "ending_at": "ts",
+            **_ts("starting_at", "ending_at"),
             **_text(
                 "api_key_id", "workspace_id", "account_id", "service_account_id", "model", "service_tier",
                 "context_window", "inference_geo",
@@ -127,8 +138,7 @@ DATASETS: tuple[Dataset, ...] = (
         },
         notes="Token classes are disjoint. Requests refused before output are here and are not billed.",
     ),
-    Dataset(
-        **_ANTHROPIC,
+    _anthropic(
         name="cost_report",
         grain="UTC day x workspace x description (cost type, token type, model, tier, context window, geo)",
         window="day",
@@ -141,8 +151,7 @@ DATASETS: tuple[Dataset, ...] = (
             "inference_geo",
         ),
         columns={
-            "starting_at": "ts",
-            "ending_at": "ts",
+            **_ts("starting_at", "ending_at"),
             **_text(
                 "workspace_id", "description", "cost_type", "token_type", "model", "service_tier", "context_window",
                 "inference_geo", "currency",
@@ -150,8 +159,7 @@ DATASETS: tuple[Dataset, ...] = (
             "amount_cents": "money_text",
         },
     ),
-    Dataset(
-        **_ANTHROPIC,
+    _anthropic(
         name="claude_code",
         grain="UTC day x actor x customer type x subscription type x terminal x model; activity counts only on model_ordinal 0",
         window="day",
@@ -172,46 +180,32 @@ DATASETS: tuple[Dataset, ...] = (
             **_text("estimated_cost_currency"),
         },
     ),
-    Dataset(
-        **_ANTHROPIC,
+    _anthropic_list(
         name="api_keys",
         grain="API key as it is now",
-        window="snapshot",
-        restatement_days=0,
-        identity=("id",),
         columns={
             **_text("id", "name", "status", "workspace_id", "created_by_user_id"),
             "created_at": "ts",
         },
         notes="partial_key_hint is not landed.",
     ),
-    Dataset(
-        **_ANTHROPIC,
+    _anthropic_list(
         name="workspaces",
         grain="workspace as it is now, archived ones too",
-        window="snapshot",
-        restatement_days=0,
-        identity=("id",),
         columns={
             **_text("id", "name"),
             "is_default": "bool",
-            "created_at": "ts",
-            "archived_at": "ts",
+            **_ts("created_at", "archived_at"),
             "tags": "json",
         },
     ),
-    Dataset(
-        **_ANTHROPIC,
+    _anthropic_list(
         name="users",
         grain="organization member as it is now",
-        window="snapshot",
-        restatement_days=0,
-        identity=("id",),
         columns={**_text("id", "email", "name", "role"), "added_at": "ts"},
     ),
     # ---- OpenAI ----------------------------------------------------------------------------------------------
-    Dataset(
-        **_OPENAI,
+    _openai(
         name="costs",
         grain="UTC day x project x API key x line item",
         window="day",
@@ -221,8 +215,7 @@ DATASETS: tuple[Dataset, ...] = (
         spend_source="direct_model_api",
         identity=("project_id", "api_key_id", "line_item"),
         columns={
-            "start_time": "ts",
-            "end_time": "ts",
+            **_ts("start_time", "end_time"),
             **_text("organization_id", "project_id", "api_key_id", "line_item"),
             "amount_usd": "money_text",
             **_text("currency"),
@@ -230,8 +223,7 @@ DATASETS: tuple[Dataset, ...] = (
             **_text("quantity_unit"),
         },
     ),
-    Dataset(
-        **_OPENAI,
+    _openai(
         name="usage_completions",
         grain="UTC day x project x user x API key x model x batch x service tier",
         window="day",
@@ -240,8 +232,7 @@ DATASETS: tuple[Dataset, ...] = (
         spend_source="direct_model_api",
         identity=("project_id", "user_id", "api_key_id", "model", "batch", "service_tier"),
         columns={
-            "start_time": "ts",
-            "end_time": "ts",
+            **_ts("start_time", "end_time"),
             **_text("project_id", "user_id", "api_key_id", "model"),
             "batch": "bool",
             **_text("service_tier"),
@@ -252,8 +243,7 @@ DATASETS: tuple[Dataset, ...] = (
         },
         notes="input_tokens includes cached and cache-written tokens; input_uncached_tokens is null in old payloads.",
     ),
-    Dataset(
-        **_OPENAI,
+    _openai(
         name="usage_embeddings",
         grain="UTC day x project x user x API key x model",
         window="day",
@@ -262,41 +252,28 @@ DATASETS: tuple[Dataset, ...] = (
         spend_source="direct_model_api",
         identity=("project_id", "user_id", "api_key_id", "model"),
         columns={
-            "start_time": "ts",
-            "end_time": "ts",
+            **_ts("start_time", "end_time"),
             **_text("project_id", "user_id", "api_key_id", "model"),
             **_int("input_tokens", "num_model_requests"),
         },
     ),
-    Dataset(
-        **_OPENAI,
+    _openai_list(
         name="projects",
         grain="project as it is now, archived ones too",
-        window="snapshot",
-        restatement_days=0,
-        identity=("id",),
         columns={**_text("id", "name", "status"), "created_at": "ts", "archived_at": "ts"},
     ),
-    Dataset(
-        **_OPENAI,
+    _openai_list(
         name="project_api_keys",
         grain="project API key as it is now",
-        window="snapshot",
-        restatement_days=0,
-        identity=("id",),
         columns={
             **_text("id", "project_id", "name", "owner_type", "owner_id", "owner_email"),
             "created_at": "ts",
         },
         notes="redacted_value is not landed.",
     ),
-    Dataset(
-        **_OPENAI,
+    _openai_list(
         name="users",
         grain="organization member as it is now",
-        window="snapshot",
-        restatement_days=0,
-        identity=("id",),
         columns={**_text("id", "email", "name", "role"), "added_at": "ts"},
     ),
     # ---- LiteLLM ---------------------------------------------------------------------------------------------
@@ -314,9 +291,7 @@ DATASETS: tuple[Dataset, ...] = (
                 "request_id", "provider_response_id", "call_type", "api_key_hash", "model", "model_id", "model_group",
                 "custom_llm_provider", "user_id", "team_id", "organization_id", "end_user", "session_id", "status",
             ),
-            "start_time": "ts",
-            "end_time": "ts",
-            "completion_start_time": "ts",
+            **_ts("start_time", "end_time", "completion_start_time"),
             "is_gateway_cache_hit": "bool",
             **_int(
                 "prompt_tokens", "completion_tokens", "total_tokens", "cache_read_tokens", "cache_creation_tokens",
@@ -337,14 +312,9 @@ DATASETS: tuple[Dataset, ...] = (
         notes="prompt_tokens includes cache read and write. messages, response and proxy_server_request are never read.",
     ),
     # ---- GitHub ----------------------------------------------------------------------------------------------
-    Dataset(
-        **_GITHUB,
+    _github(
         name="pulls",
         grain="pull request, one row per version seen on its update day",
-        window="updated",
-        restatement_days=2,
-        range_days=3650,
-        identity=("id",),
         columns={
             **_text("repo", "id"),
             **_int("number"),
@@ -354,54 +324,33 @@ DATASETS: tuple[Dataset, ...] = (
             ),
             "labels": "json",
             "is_draft": "bool",
-            "created_at": "ts",
-            "updated_at": "ts",
-            "closed_at": "ts",
-            "merged_at": "ts",
+            **_ts("created_at", "updated_at", "closed_at", "merged_at"),
         },
     ),
-    Dataset(
-        **_GITHUB,
+    _github(
         name="issues",
         grain="issue (pull requests dropped), one row per version seen on its update day",
-        window="updated",
-        restatement_days=2,
-        range_days=3650,
-        identity=("id",),
         columns={
             **_text("repo", "id"),
             **_int("number"),
             **_text("state", "state_reason", "title", "author_id", "author_login", "assignee_id", "assignee_login"),
             "labels": "json",
-            "created_at": "ts",
-            "updated_at": "ts",
-            "closed_at": "ts",
+            **_ts("created_at", "updated_at", "closed_at"),
         },
     ),
-    Dataset(
-        **_GITHUB,
+    _github(
         name="deployments",
         grain="deployment by creation day, with its latest success time",
-        window="updated",
-        restatement_days=2,
-        range_days=3650,
-        identity=("id",),
         columns={
             **_text("repo", "id", "sha", "ref", "task", "environment", "creator_id", "creator_login", "latest_state"),
             "is_production": "bool",
-            "created_at": "ts",
-            "updated_at": "ts",
-            "first_success_at": "ts",
+            **_ts("created_at", "updated_at", "first_success_at"),
         },
     ),
     # ---- Jira ------------------------------------------------------------------------------------------------
-    Dataset(
-        **_JIRA,
+    _jira_updates(
         name="issues",
         grain="issue, one row per version seen on its update day",
-        window="updated",
-        restatement_days=2,
-        range_days=3650,
         identity=("id",),
         columns={
             **_text(
@@ -412,19 +361,13 @@ DATASETS: tuple[Dataset, ...] = (
             "labels": "json",
             "sprint_ids": "json",
             "story_points": "money_text",
-            "created_at": "ts",
-            "updated_at": "ts",
-            "resolved_at": "ts",
+            **_ts("created_at", "updated_at", "resolved_at"),
         },
         notes="description and comments are never asked for.",
     ),
-    Dataset(
-        **_JIRA,
+    _jira_updates(
         name="changelog",
         grain="changed field of one history entry, landed with the issue's update day",
-        window="updated",
-        restatement_days=2,
-        range_days=3650,
         identity=("history_id", "item_ordinal"),
         columns={
             **_text("issue_id", "history_id"),
@@ -434,27 +377,17 @@ DATASETS: tuple[Dataset, ...] = (
         },
         notes="Only status, assignee, Sprint, Key, resolution and story point changes are landed.",
     ),
-    Dataset(
-        **_JIRA,
+    _jira_list(
         name="sprints",
         grain="sprint as it is now",
-        window="snapshot",
-        restatement_days=0,
-        identity=("id",),
         columns={
             **_text("id", "board_id", "name", "state"),
-            "started_at": "ts",
-            "ended_at": "ts",
-            "completed_at": "ts",
+            **_ts("started_at", "ended_at", "completed_at"),
         },
     ),
-    Dataset(
-        **_JIRA,
+    _jira_list(
         name="projects",
         grain="project as it is now: the known ticket prefixes",
-        window="snapshot",
-        restatement_days=0,
-        identity=("id",),
         columns=_text("id", "key", "name"),
     ),
     # ---- AWS Data Exports ------------------------------------------------------------------------------------
@@ -471,24 +404,16 @@ DATASETS: tuple[Dataset, ...] = (
         notes="FOCUS 1.0 or 1.2 export in S3. The whole billing period is redelivered; only files of the manifest count.",
     ),
     # ---- Dropped billing files: a folder or a bucket prefix ------------------------------------------------------
-    Dataset(
-        source="files",
+    _dropped_bill(
         name="focus",
         grain="charge of a dropped FOCUS file, 1.0 to 1.4, detected by its columns",
-        window="file",
-        restatement_days=0,
         money_unit="BillingCurrency of the row",
-        spend_source="cloud",
         columns=_FOCUS_FILE,
     ),
-    Dataset(
-        source="files",
+    _dropped_bill(
         name="aws_cur",
         grain="line item of a dropped AWS Cost and Usage Report (legacy slash names or CUR 2.0)",
-        window="file",
-        restatement_days=0,
         money_unit="lineItem currency code",
-        spend_source="cloud",
         columns={
             **_text(
                 "line_item_id", "time_interval", "invoice_id", "invoicing_entity", "billing_entity", "bill_type",
@@ -507,14 +432,10 @@ DATASETS: tuple[Dataset, ...] = (
             **_text("file_name"),
         },
     ),
-    Dataset(
-        source="files",
+    _dropped_bill(
         name="oci_cost",
         grain="line of a dropped OCI cost report",
-        window="file",
-        restatement_days=0,
         money_unit="cost/currencyCode",
-        spend_source="cloud",
         columns={
             **_text(
                 "reference_no", "tenant_id", "interval_usage_start", "interval_usage_end", "service",
@@ -528,14 +449,10 @@ DATASETS: tuple[Dataset, ...] = (
             **_text("file_name"),
         },
     ),
-    Dataset(
-        source="files",
+    _dropped_bill(
         name="azure_ea",
         grain="line of a dropped Azure EA usage export (actual or amortized view)",
-        window="file",
-        restatement_days=0,
         money_unit="billing currency of the row",
-        spend_source="cloud",
         columns={
             **_text(
                 "cost_view", "billing_account_id", "billing_account_name", "billing_period_start",

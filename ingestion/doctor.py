@@ -92,8 +92,8 @@ def _question(config: SourceConfig, yesterday: datetime) -> Call:
         start = str(int(yesterday.timestamp()))
         return Call("/organization/costs", (("start_time", start), ("bucket_width", "1d"), ("limit", "1")))
     if config.source == "litellm":
-        day = (("start_date", f"{yesterday:%Y-%m-%d %H:%M:%S}"), ("end_date", f"{yesterday:%Y-%m-%d} 23:59:59"))
-        return Call("/spend/logs/v2", (*day, ("page", "1"), ("page_size", "1")))
+        bounds = (("start_date", f"{yesterday:%Y-%m-%d %H:%M:%S}"), ("end_date", f"{yesterday:%Y-%m-%d} 23:59:59"))
+        return Call("/spend/logs/v2", (*bounds, ("page", "1"), ("page_size", "1")))
     if config.source == "github":
         return Call(f"/repos/{repositories(config)[0]}/pulls", (("state", "all"), ("per_page", "1")))
     return Call("/rest/api/3/project/search", (("maxResults", "1"),))

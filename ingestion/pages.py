@@ -10,7 +10,8 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from functools import partial
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -43,10 +44,64 @@ class ArrayPage(msgspec.Struct):
         return self.array
 
 
-class Style(Protocol):
+class Page(msgspec.Struct):
+    """A page with the opaque token of the next."""
+
+    data: msgspec.Raw
+    has_more: bool
+    next_page: str | None = None
+
+    def records(self) -> msgspec.Raw:
+        """The buckets or rows."""
+        return self.data
+
+
+class ListPage(msgspec.Struct):
+    """A page of a list, with the id it ended on."""
+
+    data: msgspec.Raw
+    has_more: bool
+    last_id: str | None = None
+
+    def records(self) -> msgspec.Raw:
+        """The listed objects."""
+        return self.data
+
+
+class WithNextPageToken(Protocol):
+    """An envelope that NextTokenPages can follow."""
+
+    @property
+    def nextPageToken(self) -> str | None: ...
+
+    @property
+    def isLast(self) -> bool | None: ...
+
+
+class WithPageNumber(Protocol):
+    """An envelope that NumberedPages can follow."""
+
+    @property
+    def page(self) -> int: ...
+
+    @property
+    def total_pages(self) -> int: ...
+
+
+class WithOffset(Envelope, Protocol):
+    """An envelope that OffsetPages can follow."""
+
+    @property
+    def isLast(self) -> bool: ...
+
+
+F = TypeVar("F", contravariant=True)
+
+
+class Style(Protocol[F]):
     """How the next page is asked for: the next call, or None at the vendor's end."""
 
-    def following(self, call: Call, envelope: Any, answer: Answer) -> tuple[Call, str] | None: ...
+    def following(self, call: Call, envelope: F, answer: Answer) -> tuple[Call, str] | None: ...
 
 
 class _Unguided(Exception):
@@ -59,7 +114,7 @@ class TokenPages:
 
     param: str = "page"
 
-    def following(self, call: Call, envelope: Any, answer: Answer) -> tuple[Call, str] | None:
+    def following(self, call: Call, envelope: Page, answer: Answer) -> tuple[Call, str] | None:
         if not envelope.has_more:
             return None
         if not envelope.next_page:
@@ -73,7 +128,7 @@ class CursorPages:
 
     param: str
 
-    def following(self, call: Call, envelope: Any, answer: Answer) -> tuple[Call, str] | None:
+    def following(self, call: Call, envelope: ListPage, answer: Answer) -> tuple[Call, str] | None:
         if not envelope.has_more:
             return None
         if not envelope.last_id:
@@ -85,7 +140,7 @@ class CursorPages:
 class LinkPages:
     """`Link: <url>; rel="next"` header; ends when it is absent."""
 
-    def following(self, call: Call, envelope: Any, answer: Answer) -> tuple[Call, str] | None:
+    def following(self, call: Call, envelope: object, answer: Answer) -> tuple[Call, str] | None:
         found = _NEXT_LINK.search(answer.headers.get("link", ""))
         return (Call(found.group(1)), found.group(1)) if found else None
 
@@ -96,7 +151,7 @@ class NextTokenPages:
 
     in_body: bool = False
 
-    def following(self, call: Call, envelope: Any, answer: Answer) -> tuple[Call, str] | None:
+    def following(self, call: Call, envelope: WithNextPageToken, answer: Answer) -> tuple[Call, str] | None:
         token = envelope.nextPageToken
         if envelope.isLast is True or (not token and envelope.isLast is None):
             return None
@@ -112,7 +167,7 @@ class NumberedPages:
 
     param: str = "page"
 
-    def following(self, call: Call, envelope: Any, answer: Answer) -> tuple[Call, str] | None:
+    def following(self, call: Call, envelope: WithPageNumber, answer: Answer) -> tuple[Call, str] | None:
         asked = int(dict(call.params).get(self.param, "1"))
         if envelope.page != asked:
             raise _Misnumbered(asked, envelope.page)
@@ -125,7 +180,7 @@ class NumberedPages:
 class OffsetPages:
     """`startAt` counted in records; ends when `isLast` is true or nothing came."""
 
-    def following(self, call: Call, envelope: Any, answer: Answer) -> tuple[Call, str] | None:
+    def following(self, call: Call, envelope: WithOffset, answer: Answer) -> tuple[Call, str] | None:
         got = len(msgspec.json.decode(envelope.records(), type=list[msgspec.Raw]))
         if envelope.isLast or not got:
             return None
@@ -141,14 +196,14 @@ class _Misnumbered(Exception):
 def walk(
     client: Client,
     call: Call,
-    style: Style,
+    style: Style[E],
     envelope_type: type[E],
     context: str,
     *,
     ceiling: int = PAGE_CEILING,
 ) -> Iterator[E]:
     """Every page of a call, decoded to its envelope, until the vendor says stop. Raises ContractBroken, see above."""
-    decode = _decode_array if envelope_type is ArrayPage else msgspec.json.Decoder(envelope_type).decode
+    decode = _decoder(envelope_type)
     seen: set[str] = set()
     before: bytes | None = None
     for number in range(1, ceiling + 1):
@@ -182,12 +237,18 @@ def walk(
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-def _decode_array(content: bytes) -> ArrayPage:
+def _decoder(envelope_type: type[E]) -> Callable[[bytes], E]:
+    if issubclass(envelope_type, ArrayPage):
+        return partial(_decode_array, envelope_type)
+    return msgspec.json.Decoder(envelope_type).decode
+
+
+def _decode_array(array_page: Callable[[msgspec.Raw], E], content: bytes) -> E:
     _ARRAY.decode(content)
-    return ArrayPage(msgspec.Raw(content))
+    return array_page(msgspec.Raw(content))
 
 
-def _envelope(decode: Callable[[bytes], Any], answer: Answer, context: str) -> Any:
+def _envelope(decode: Callable[[bytes], E], answer: Answer, context: str) -> E:
     """The envelope of an answer; ContractBroken when it is not JSON or not that envelope."""
     try:
         return decode(answer.content)

@@ -14,7 +14,7 @@ from typing import Any
 
 from ingestion.catalog import BY_KEY
 from ingestion.client import Client
-from ingestion.records import Batch, table
+from ingestion.records import Batch, Row, table
 from ingestion.source import SourceConfig
 from ingestion.windows import Window
 
@@ -43,12 +43,12 @@ def fetch_genai_prices(_: Client, config: SourceConfig, windows: Sequence[Window
     yield window, Batch(table(GENAI_PRICES, price_rows()))
 
 
-def price_rows() -> list[tuple[Any, ...]]:
+def price_rows() -> list[Row]:
     """Dated price rows in the order of the catalog."""
     from genai_prices import data_snapshot
 
     package = version("genai-prices")
-    rows: list[tuple[Any, ...]] = []
+    rows: list[Row] = []
     for provider in data_snapshot.get_snapshot().providers:
         if provider.id not in PROVIDERS:
             continue

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, Inexact, localcontext
-from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
+from types import GenericAlias
+from typing import TYPE_CHECKING, Annotated, Concatenate, Generic, ParamSpec, TypeVar
 
 import msgspec
 
@@ -31,7 +32,13 @@ FINEST_EXPONENT = -40
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PATH = re.compile(r"`\$\.?([^`]*)`")
 
+# A record as it lands: its cells in the column order of the catalog.
+Cell = str | int | datetime | date | None
+Row = tuple[Cell, ...]
+
 T = TypeVar("T")
+R = TypeVar("R")
+P = ParamSpec("P")
 
 
 @dataclass(frozen=True)
@@ -74,9 +81,9 @@ class Reader(Generic[T]):
     """Decodes arrays of one record type: the whole array at once, and one by one only when something is wrong."""
 
     def __init__(self, record_type: type[T]) -> None:
-        self._many: Any = msgspec.json.Decoder(list[record_type])  # type: ignore[valid-type]
-        self._one: Any = msgspec.json.Decoder(record_type)
-        self._raw: Any = msgspec.json.Decoder(list[msgspec.Raw])
+        self._many: msgspec.json.Decoder[list[T]] = msgspec.json.Decoder(GenericAlias(list, record_type))
+        self._one: msgspec.json.Decoder[T] = msgspec.json.Decoder(record_type)
+        self._raw: msgspec.json.Decoder[list[msgspec.Raw]] = msgspec.json.Decoder(list[msgspec.Raw])
 
     def read(self, array: msgspec.Raw, context: str, first_ordinal: int = 0) -> tuple[list[tuple[int, T]], list[Reject]]:
         """(ordinal, record) of the good ones, and the rejects. Raises ContractBroken when it is no array at all."""
@@ -123,19 +130,39 @@ def digest(content: bytes | str) -> str:
     return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()
 
 
-def accept(
-    records: Iterable[tuple[int, T]], row: Callable[[T], tuple[Any, ...]], rejects: list[Reject]
-) -> list[tuple[Any, ...]]:
-    """Rows in the dataset's column order; a record whose `row` raises Refused becomes a reject."""
-    rows = []
-    for ordinal, record in records:
-        try:
-            rows.append(row(record))
-        except Refused as refused:
-            rejects.append(
-                Reject(ordinal, refused.reason, refused.field, refused.detail, digest(msgspec.json.encode(record)))
-            )
-    return rows
+class Intake(Generic[T]):
+    """Takes in a list page by page: its ordinals run on from page to page, its rejects and pages are kept here."""
+
+    def __init__(self, reader: Reader[T]) -> None:
+        self._reader = reader
+        self._read = 0
+        self.rejects: list[Reject] = []
+        self.pages = 0
+
+    def read(self, array: msgspec.Raw, context: str) -> list[tuple[int, T]]:
+        """(ordinal, record) of the page's records that decode. Raises ContractBroken when it is no array at all."""
+        good, bad = self._reader.read(array, context, self._read)
+        self._read += len(good) + len(bad)
+        self.pages += 1
+        self.rejects += bad
+        return good
+
+    def accept(
+        self,
+        records: Iterable[tuple[int, T]],
+        row: Callable[Concatenate[T, P], R],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> list[R]:
+        """What `row` makes of each record; a record for which it raises Refused becomes a reject."""
+        rows = []
+        for ordinal, record in records:
+            try:
+                rows.append(row(record, *args, **kwargs))
+            except Refused as refused:
+                content = digest(msgspec.json.encode(record))
+                self.rejects.append(Reject(ordinal, refused.reason, refused.field, refused.detail, content))
+        return rows
 
 
 def amount(value: Decimal | None, field: str) -> str | None:
@@ -178,11 +205,11 @@ def usd(currency: str | None, field: str = "currency") -> str:
     return currency
 
 
-def polars_type(column: ColumnType) -> Any:
+def polars_type(column: ColumnType) -> pl.DataType | type[pl.DataType]:
     """The polars type that landing writes for a catalog column."""
     import polars as pl
 
-    return {
+    types: dict[ColumnType, pl.DataType | type[pl.DataType]] = {
         "text": pl.String,
         "money_text": pl.String,
         "json": pl.String,
@@ -190,10 +217,11 @@ def polars_type(column: ColumnType) -> Any:
         "bool": pl.Boolean,
         "ts": pl.Datetime("us", "UTC"),
         "date": pl.Date,
-    }[column]
+    }
+    return types[column]
 
 
-def table(dataset: Dataset, rows: Sequence[tuple[Any, ...]]) -> pl.DataFrame:
+def table(dataset: Dataset, rows: Sequence[Row]) -> pl.DataFrame:
     """Rows in catalog column order as a typed table."""
     import polars as pl
 
@@ -214,3 +242,8 @@ def exact_sum(amounts: Iterable[str | None]) -> Decimal:
         context.prec = 400
         context.traps[Inexact] = True
         return sum((Decimal(a) for a in amounts if a is not None), Decimal(0))
+
+
+def one_currency(currencies: Collection[str]) -> str | None:
+    """What a control total over rows of these currencies is said to be in; None without any."""
+    return "several currencies" if len(currencies) > 1 else next(iter(currencies), None)

@@ -16,6 +16,7 @@ from ingestion.errors import ContractBroken, IngestionError, RequestRejected, So
 from ingestion.lake import Lake
 from ingestion.landing import ensure_schema, land, land_failure
 from ingestion.manifest import Delivery, ManifestWriter
+from ingestion.records import Batch
 from ingestion.source import SourceConfig
 from ingestion.windows import DAY, Window, day_window, days, month_window, months, previous_month
 
@@ -211,7 +212,7 @@ class _Job:
                 self._fail([*left.values(), *(w for rest in chunks for w in rest)], error)
                 return
 
-    def _land(self, window: Window, batch: object) -> None:
+    def _land(self, window: Window, batch: Batch) -> None:
         try:
             delivery, is_new = land(
                 self.manifest, window, batch, account=self.config.account, run_id=self.run_id, fetched_at=self.as_of

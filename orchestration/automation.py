@@ -58,6 +58,11 @@ def monthly_tags(settings: Settings, today: date | None = None) -> dict[str, str
     return {RANGE_START: start.isoformat(), RANGE_END: month.isoformat(), DUE: "true"}
 
 
+def range_tags(first: date, last: date) -> dict[str, str]:
+    """Tags of a run that asks for exactly the partitions from `first` to `last`, as a backfill does."""
+    return {RANGE_START: first.isoformat(), RANGE_END: last.isoformat()}
+
+
 def schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
     """05:00 billing months, 05:30 the day; one run at a time, so the second waits for the first."""
 
@@ -75,4 +80,4 @@ def schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
     return [months, day]
 
 
-__all__ = ["BILLING_MONTHS", "DAILY", "FULL_REBUILD", "daily_tags", "jobs", "monthly_tags", "schedules"]
+__all__ = ["BILLING_MONTHS", "DAILY", "FULL_REBUILD", "daily_tags", "jobs", "monthly_tags", "range_tags", "schedules"]

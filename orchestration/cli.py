@@ -53,6 +53,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--profile", choices=PROFILES)
     run.add_argument("--days", type=int, help="sandbox only: length of the company's history")
     run.add_argument("--full", action="store_true", help="rebuild the whole warehouse from the lake")
+    run.add_argument("--from", dest="first", type=date.fromisoformat, metavar="DATE",
+                     help="ask every source again for the days from DATE (default: what is due)")  # fmt: skip
+    run.add_argument("--to", dest="last", type=date.fromisoformat, metavar="DATE", help="with --from: last day, included")
     run.set_defaults(command=_run)
 
     doctor = commands.add_parser("doctor", help="ask each configured source one cheap read-only question")
@@ -146,10 +149,29 @@ def _run(options: argparse.Namespace) -> int:
     started = time.monotonic()
     with _ready(options) as (settings, _):
         phases = {"sandbox": time.monotonic() - started}
-        return run(settings, full=options.full, phases=phases)
+        return run(settings, full=options.full, days=_days(options, settings), phases=phases)
 
 
-def run(settings: Settings, *, full: bool = False, phases: dict[str, float] | None = None) -> int:
+def _days(options: argparse.Namespace, settings: Settings) -> tuple[date, date] | None:
+    if options.first is None and options.last is None:
+        return None
+    first = options.first or settings.start_date
+    last = options.last or settings.last_complete_day
+    if not settings.start_date <= first <= last <= settings.last_complete_day:
+        raise SettingsError(
+            f"--from {first} --to {last}: wanted days in order between {settings.start_date} (AISL_START_DATE) and "
+            f"{settings.last_complete_day}, the last complete day"
+        )
+    return first, last
+
+
+def run(
+    settings: Settings,
+    *,
+    full: bool = False,
+    days: tuple[date, date] | None = None,
+    phases: dict[str, float] | None = None,
+) -> int:
     """Materialise both jobs through Dagster and print what came of it. Returns the exit code."""
     from orchestration import publish
     from orchestration.progress import Progress
@@ -159,7 +181,7 @@ def run(settings: Settings, *, full: bool = False, phases: dict[str, float] | No
     progress = Progress(lambda line: print(line, flush=True))
     log = log_path(settings)
     print(f"profile {settings.profile}, as of {settings.as_of:%Y-%m-%d %H:%M} UTC, home {_short(settings.home)}")
-    if not materialise(settings, progress, full=full):
+    if not materialise(settings, progress, full=full, days=days):
         _say_stopped(progress, publish.current(settings), log)
         return 1
     steps = sum(progress.seconds.values())
@@ -174,8 +196,13 @@ def log_path(settings: Settings) -> Path:
     return settings.logs_dir / f"run-{settings.as_of:%Y%m%dT%H%M%SZ}.log"
 
 
-def materialise(settings: Settings, progress: Any, *, full: bool = False) -> bool:
-    """Run both jobs in this process on the home's Dagster instance; false when a gate or step stopped one."""
+def materialise(
+    settings: Settings, progress: Any, *, full: bool = False, days: tuple[date, date] | None = None
+) -> bool:
+    """Run both jobs in this process on the home's Dagster instance; false when a gate or step stopped one.
+
+    `days` (first, last; both included) asks for exactly these days and the billing months they touch instead of what is due.
+    """
     import warnings
 
     warnings.simplefilter("ignore")
@@ -189,6 +216,10 @@ def materialise(settings: Settings, progress: Any, *, full: bool = False) -> boo
         automation.BILLING_MONTHS: automation.monthly_tags(settings),
         automation.DAILY: automation.daily_tags(settings) | rebuild,
     }
+    if days is not None:
+        first, last = days
+        tags[automation.BILLING_MONTHS] = automation.range_tags(first.replace(day=1), last.replace(day=1))
+        tags[automation.DAILY] = automation.range_tags(first, last) | rebuild
     with instance(settings) as home_instance:
         for job, job_tags in tags.items():
             progress.say(job.replace("_", " "))

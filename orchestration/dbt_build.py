@@ -19,6 +19,7 @@ from orchestration.settings import DBT_PROJECT, Settings
 from orchestration.warehouse import files_digest, seed_folders
 
 STAGES: tuple[str, ...] = ("focus", "ledger", "marts", "decisions")
+_ALREADY_BUILT = ("--exclude-resource-type", "seed", "--exclude", "config.materialized:view")
 
 
 class DbtProjectBroken(RuntimeError):
@@ -66,11 +67,17 @@ def manifest(settings: Settings) -> dict[str, Any]:
     return _read_manifest(path, digest)
 
 
+def parse(settings: Settings) -> None:
+    """Read the project now, so that no stage of this process has to. Raises DbtProjectBroken."""
+    _parsed(settings, _parse_digest(settings))
+
+
 def build(settings: Settings, stage: str, *, full_refresh: bool) -> list[NodeResult]:
     """Build one stage with its tests and release the warehouse file.
 
-    Tests that read two stages run in the later one. Raises DbtProjectBroken when dbt could not start at all; failed
-    models and tests are results, not errors.
+    Tests that read two stages run in the later one. Without `full_refresh` the project is the one last built, so its
+    seeds and views are there already and are reported as kept. Raises DbtProjectBroken when dbt could not start at
+    all; failed models and tests are results, not errors.
     """
     from dbt.cli.main import dbtRunner
 
@@ -83,7 +90,7 @@ def build(settings: Settings, stage: str, *, full_refresh: bool) -> list[NodeRes
         "buildable",
         "--exclude-resource-type",
         "unit_test",
-        *(["--full-refresh"] if full_refresh else []),
+        *(["--full-refresh"] if full_refresh else _ALREADY_BUILT),
         *_project(settings),
     ]
     parsed = _parsed(settings, _parse_digest(settings))
@@ -91,7 +98,8 @@ def build(settings: Settings, stage: str, *, full_refresh: bool) -> list[NodeRes
         outcome = dbtRunner(manifest=parsed).invoke(arguments)
     if outcome.exception is not None or outcome.result is None:
         raise DbtProjectBroken(f"dbt could not build stage {stage}: {outcome.exception}")
-    return [_node_result(r) for r in outcome.result.results]  # type: ignore[union-attr]
+    kept = [] if full_refresh else _kept(parsed, stage)
+    return kept + [_node_result(r) for r in outcome.result.results]  # type: ignore[union-attr]
 
 
 def published_names(parsed: Mapping[str, Any]) -> dict[str, str]:
@@ -179,6 +187,16 @@ def _quiet(settings: Settings) -> list[str]:
 def _project(settings: Settings) -> list[str]:
     folder = str(DBT_PROJECT)
     return ["--project-dir", folder, "--profiles-dir", folder, "--target-path", str(settings.dbt_target_dir)]
+
+
+def _kept(parsed: Any, stage: str) -> list[NodeResult]:
+    nodes = [
+        n
+        for n in parsed.nodes.values()
+        if stage in n.tags
+        and (n.resource_type == "seed" or (n.resource_type == "model" and n.config.materialized == "view"))
+    ]
+    return [NodeResult(n.unique_id, str(n.resource_type), "success", 0.0, "kept as built", None, None) for n in nodes]
 
 
 def _node_result(result: Any) -> NodeResult:

@@ -15,15 +15,31 @@ import duckdb
 from ingestion.lake import Lake
 from orchestration.settings import Settings
 
-# A period is closed for an account when every issuer of its charges has closed it.
+# A period is closed for an account when every issuer of its charges has closed it. One of which a day is still to be
+# landed waits: frozen now, its missing days would come as corrections.
 _DUE = """
+with asked as (
+    select distinct m.source, m.dataset, m.account, unnest(range(c.start_date::timestamp, c.as_of_date::timestamp, interval 1 day))::date as day
+    from raw.manifest as m, raw.run_context as c
+    where not m.is_whole and regexp_full_match(m."window", '\\d{4}-\\d{2}-\\d{2}')
+),
+missing as (
+    select distinct a.source, a.account, date_trunc('month', a.day)::date as billing_period
+    from asked as a
+    anti join raw.manifest as m
+        on m.source = a.source and m.dataset = a.dataset and m.account = a.account
+        and m."window" = strftime(a.day, '%Y-%m-%d') and m.state = 'complete'
+)
 select f.x_SourceId as source, f.x_Account as account, f.BillingPeriodStart::date as billing_period, count(*) as charges
 from focus.focus_cost_and_usage as f
 left join focus.focus_billing_period as p
     on p.InvoiceIssuerName = f.InvoiceIssuerName and p.BillingPeriodStart = f.BillingPeriodStart
 left join raw.frozen_periods as done
     on done.source = f.x_SourceId and done.account = f.x_Account and done.billing_period = f.BillingPeriodStart::date
-where done.source is null
+left join missing
+    on missing.source = f.x_SourceId and missing.account = f.x_Account
+    and missing.billing_period = f.BillingPeriodStart::date
+where done.source is null and missing.source is null
 group by all
 having bool_and(coalesce(p.BillingPeriodStatus = 'Closed', false))
 order by all

@@ -40,6 +40,10 @@ class WarehouseBusy(RuntimeError):
     """Another process has the warehouse file open."""
 
 
+class DeliveryUnreadable(RuntimeError):
+    """A file the manifest names is gone or is no whole Parquet file."""
+
+
 @dataclass(frozen=True)
 class Preparation:
     """What the next dbt build will rebuild. `scope_days` counts (source, account, charge day)."""
@@ -93,7 +97,7 @@ def prepare(
     """Create every `raw` relation dbt reads and say which source-days it has to rebuild.
 
     `frozen_columns`: column → type of frozen FOCUS rows when nothing is frozen yet. `fingerprint` identifies the dbt
-    project; another one than last built, an empty state, or `full=True` makes a full rebuild.
+    project; another one than last built, an empty state, or `full=True` makes a full rebuild. Raises DeliveryUnreadable.
     """
     with session(settings) as connection:
         _reach_lake(connection, lake)
@@ -315,7 +319,13 @@ def _create_raw(connection: duckdb.DuckDBPyConnection, lake: Lake, dataset: Data
         [dataset.source, dataset.name],
     ).fetchall()
     columns = {c: _DUCKDB_TYPES[t] for c, t in dataset.schema.items()}
-    _replace(connection, name, as_relation, columns, [lake.url(p) for (p,) in paths])
+    try:
+        _replace(connection, name, as_relation, columns, [lake.url(p) for (p,) in paths])
+    except (duckdb.IOException, duckdb.InvalidInputException) as error:
+        raise DeliveryUnreadable(
+            f"a file of {dataset.key} cannot be read: {error}. Restore it from the lake's backup, or remove its line from "
+            f"{manifest.key_of(dataset)} and materialise its window."
+        ) from error
 
 
 def _create_rejects(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:

@@ -55,6 +55,40 @@ cast(
 {%- endif -%}
 {%- endmacro %}
 
+{#- A billed cost finer than 1e-14 is no reject: it is `billed_amount` (nearest 1e-14, half up) plus `billed_remainder`
+    (DECIMAL(38,24)), together the delivered amount to the digit. Both null when it is finer than 1e-24 or too large. -#}
+{% macro billed_amount(text, minor_digits=0) -%}
+coalesce({{ to_money(text, minor_digits) }}, cast({{ billed_amount_to_24_digits(text, minor_digits) }} as decimal(38, 14)))
+{%- endmacro %}
+
+{% macro billed_remainder(text, minor_digits=0) -%}
+case
+    when {{ to_money(text, minor_digits) }} is not null then cast(0 as decimal(38, 24))
+    else {{ billed_amount_to_24_digits(text, minor_digits) }}
+        - cast(cast({{ billed_amount_to_24_digits(text, minor_digits) }} as decimal(38, 14)) as decimal(38, 24))
+end
+{%- endmacro %}
+
+{#- A billed cost as DECIMAL(38,24) in major units; null when it does not fit. -#}
+{% macro billed_amount_to_24_digits(text, minor_digits=0) -%}
+{%- if minor_digits == 0 -%}
+{{ exact_decimal(text, 38, 24) }}
+{%- else -%}
+cast(
+    {{ exact_decimal(text, 38 - minor_digits, 24 - minor_digits) }}
+    * cast(0.{{ '0' * (minor_digits - 1) }}1 as decimal({{ minor_digits }}, {{ minor_digits }})) as decimal(38, 24)
+)
+{%- endif -%}
+{%- endmacro %}
+
+{#- Why a billed cost cannot be booked; null when it can. -#}
+{% macro billed_problem(text, minor_digits=0) -%}
+case
+    when {{ exact_decimal(text, 38 - minor_digits, 14 - minor_digits) }} is not null then null
+    else {{ decimal_problem(text, 38 - minor_digits, 24 - minor_digits) }}
+end
+{%- endmacro %}
+
 {#- quantity DECIMAL(28,12) x unit price DECIMAL(28,16) as DECIMAL(38,14) (an amount DECIMAL(38,14) x rate with
     scale=14), exact whenever the product has at most 14
     fractional digits; longer products are rounded half up once. Products of 1e18 and more fail on overflow.

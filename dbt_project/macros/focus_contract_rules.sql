@@ -19,7 +19,8 @@
     {%- do broken_json.append('(' ~ name ~ ' is not null and not ' ~ is_json_object(name) ~ ')') -%}
 {%- endfor -%}
 {%- for name in ['AllocatedTags', 'SkuPriceDetails', 'Tags'] -%}
-    {%- do broken_json.append("regexp_extract(substring(" ~ json_structure('trim(' ~ name ~ ')') ~ ", 2), '[{[]', 0) <> ''") -%}
+    {#- Only text with a second bracket can be nested: the emptying of its strings is dear. -#}
+    {%- do broken_json.append("(substring(trim(" ~ name ~ "), 2) like '%{%' or substring(trim(" ~ name ~ "), 2) like '%[%') and regexp_extract(substring(" ~ json_structure('trim(' ~ name ~ ')') ~ ", 2), '[{[]', 0) <> ''") -%}
 {%- endfor -%}
 {%- set known_keys = 'CoreCount|DiskMaxIops|DiskSpace|DiskType|GpuCount|InstanceType|InstanceSeries|MemorySize|NetworkMaxIops|NetworkMaxThroughput|OperatingSystem|Redundancy|StorageClass' -%}
 {%- do broken_json.append("regexp_extract(" ~ replace_all_matches('SkuPriceDetails', '"(x_[^"]*|' ~ known_keys ~ ')" *:', '') ~ ", '\"[^\"]*\" *:', 0) <> ''") -%}

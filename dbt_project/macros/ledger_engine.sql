@@ -32,3 +32,14 @@ cast({{ numerator }} as double) / nullif(cast({{ denominator }} as double), 0)
 {% macro rows_fingerprint(columns) -%}{{ return(adapter.dispatch('rows_fingerprint')(columns)) }}{%- endmacro %}
 {% macro duckdb__rows_fingerprint(columns) -%}sum(cast(hash({{ columns | join(', ') }}) as hugeint)){%- endmacro %}
 {% macro default__rows_fingerprint(columns) -%}sum(cast(xxhash64({{ columns | join(', ') }}) as decimal(38, 0))){%- endmacro %}
+
+{#- Join condition of charges to int_gateway_workspace: tokens billed without a key belong to the pools of their workspace,
+    project or sub account. -#}
+{% macro is_gateway_workspace(charges, workspaces) -%}
+{{ workspaces }}.provider_source = {{ charges }}.x_SourceId
+        and {{ workspaces }}.provider_account = {{ charges }}.x_Account
+        and {{ workspaces }}.workspace_id = case
+            when {{ charges }}.x_CredentialId is null and {{ charges }}.x_TokenMeter is not null
+                then coalesce({{ charges }}.x_WorkspaceId, {{ charges }}.SubAccountId)
+        end
+{%- endmacro %}

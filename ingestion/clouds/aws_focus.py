@@ -20,7 +20,7 @@ from ingestion.errors import ContractBroken, SourceUnavailable
 from ingestion.files.billing import FOCUS, read_file
 from ingestion.files.folder import S3Folder, s3_options
 from ingestion.lake import split_s3_url
-from ingestion.records import Batch, Reject
+from ingestion.records import Batch, Reject, one_currency, table
 from ingestion.source import SourceConfig
 from ingestion.windows import Window, month_window
 
@@ -108,14 +108,11 @@ def _data_files(folder: S3Folder, window: Window, export: str) -> list[str]:
 def _together(batches: Sequence[Batch]) -> Batch:
     import polars as pl
 
-    from ingestion.records import table
-
     frames: list[pl.DataFrame] = [batch.records for batch in batches] or [table(FOCUS_EXPORT, [])]
     rejects: list[Reject] = [reject for batch in batches for reject in batch.rejects]
     days = sorted({day for batch in batches for day in batch.days or ()})
     total = sum((batch.control_total or Decimal(0) for batch in batches), Decimal(0))
-    units = sorted({batch.control_unit for batch in batches if batch.control_unit})
-    unit = units[0] if len(units) == 1 else "several currencies" if units else None
+    unit = one_currency({batch.control_unit for batch in batches if batch.control_unit})
     return Batch(pl.concat(frames), rejects, total, unit, len(batches), days)
 
 

@@ -19,7 +19,7 @@ from ingestion.errors import ContractBroken
 from ingestion.files.folder import Dropped, Folder, open_folder
 from ingestion.files.tabular import SUFFIXES, header, json_of, read, without_nothing
 from ingestion.focus_columns import COST_AND_USAGE_COLUMNS
-from ingestion.records import Batch, Refused, Reject, amount, digest, exact_sum
+from ingestion.records import Batch, Refused, Reject, amount, digest, exact_sum, instant, one_currency
 from ingestion.source import SourceConfig
 from ingestion.windows import Window, file_window
 
@@ -333,14 +333,14 @@ def shape(
         number = row["__row"]
         text = "|".join(str(v) for v in row.values())
         rejects.append(Reject(number, *refused[number], None, digest(text)))
-    days = sorted({_day(text) for text in good.get_column(layout.day).unique()})
+    days = sorted({day for text in good.get_column(layout.day).unique() if (day := _day(text)) is not None})
     total = exact_sum(good.get_column(layout.cost).str.strip_chars())
     units = good.get_column(layout.unit).drop_nulls().unique().sort()
     return Batch(
         good.select(list(dataset.columns)),
         rejects,
         total,
-        units[0] if len(units) == 1 else "several currencies" if len(units) else None,
+        one_currency(units.to_list()),
         1,
         days,
     )
@@ -398,8 +398,6 @@ def _day(text: str) -> date | None:
             moment = datetime.fromisoformat(text)
         except ValueError:
             return None
-        from ingestion.records import instant
-
         utc = instant(moment.isoformat(), "day")
         return utc.date() if utc else None
     try:

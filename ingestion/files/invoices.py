@@ -16,7 +16,7 @@ from ingestion.errors import ContractBroken
 from ingestion.files.billing import kind_of
 from ingestion.files.folder import open_folder
 from ingestion.files.tabular import header, read, without_nothing
-from ingestion.records import Batch, Refused, Reject, amount, digest, exact_sum, table
+from ingestion.records import Batch, Cell, Refused, Reject, Row, amount, digest, exact_sum, one_currency, table
 from ingestion.source import SourceConfig
 from ingestion.windows import Window, file_window
 
@@ -51,29 +51,28 @@ def read_invoices(name: str, content: bytes) -> Batch:
             found=f"no column {', '.join(lacking)}",
             to_do="use the column names of the invoice template",
         )
-    rows: list[tuple[Any, ...]] = []
+    rows: list[Row] = []
     for row in without_nothing(frame).iter_rows(named=True):
         try:
             rows.append(_line(row, name))
         except Refused as refused:
             text = digest("|".join(str(v) for v in row.values()))
             rejects.append(Reject(row["__row"], refused.reason, refused.field, refused.detail, text))
-    names = list(LINES.columns)
-    currencies = {row[names.index("currency")] for row in rows}
-    total = exact_sum(row[names.index("amount")] for row in rows)
-    days = sorted({row[names.index("billing_period_start")] for row in rows})
-    unit = currencies.pop() if len(currencies) == 1 else "several currencies" if currencies else None
-    return Batch(table(LINES, rows), rejects, total, unit, 1, days)
+    records = table(LINES, rows)
+    total = exact_sum(records.get_column("amount"))
+    unit = one_currency(records.get_column("currency").unique().to_list())
+    days = records.get_column("billing_period_start").unique().sort().to_list()
+    return Batch(records, rejects, total, unit, 1, days)
 
 
-def _line(row: dict[str, Any], name: str) -> tuple[Any, ...]:
+def _line(row: dict[str, Any], name: str) -> Row:
     for column in REQUIRED:
         if row[column] is None:
             raise Refused("missing_value", column)
     kind = row.get("line_type")
     if kind is not None and kind not in LINE_TYPES:
         raise Refused("unknown_value", "line_type", "not one of " + ", ".join(sorted(LINE_TYPES)))
-    values: list[Any] = []
+    values: list[Cell] = []
     for column, logical in LINES.columns.items():
         cell = name if column == "file_name" else row.get(column)
         if cell is not None and logical == "money_text":

@@ -10,14 +10,14 @@ import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
 from ingestion.catalog import BY_KEY
 from ingestion.client import Call, Client
 from ingestion.pages import NumberedPages, walk
-from ingestion.records import Batch, Count, Reader, Refused, Reject, Text, accept, amount, exact_sum, table
+from ingestion.records import Batch, Count, Intake, Reader, Refused, Row, Text, amount, exact_sum, table
 from ingestion.source import SourceConfig
 from ingestion.windows import Window
 
@@ -137,6 +137,8 @@ class SpendLog(msgspec.Struct):
     request_tags: list[str] | str | None = None
 
 
+T = TypeVar("T")
+
 SPEND_LOGS = BY_KEY["litellm__spend_logs"]
 _METADATA = msgspec.json.Decoder(Metadata)
 _TAGS = msgspec.json.Decoder(list[str])
@@ -147,7 +149,6 @@ _NO_ADDITIONAL, _NO_PROMPT, _NO_COMPLETION = AdditionalUsage(), PromptDetails(),
 def fetch_spend_logs(client: Client, config: SourceConfig, windows: Sequence[Window]) -> Iterator[tuple[Window, Batch]]:
     """Requests by the UTC day they started on. Control total in dollars as the gateway calculated them."""
     reader = Reader(SpendLog)
-    spend = list(SPEND_LOGS.columns).index("spend_usd")
     for window in windows:
         context = f"{SPEND_LOGS.key} {window.key}"
         call = Call(
@@ -159,22 +160,19 @@ def fetch_spend_logs(client: Client, config: SourceConfig, windows: Sequence[Win
                 ("page_size", str(ROWS_PER_PAGE)),
             ),
         )
-        rows: list[tuple[Any, ...]] = []
-        rejects: list[Reject] = []
-        pages = ordinal = 0
+        intake = Intake(reader)
+        rows: list[Row] = []
         for page in walk(client, call, NumberedPages(), Page, context):
-            pages += 1
-            good, bad = reader.read(page.data, context, ordinal)
-            ordinal += len(good) + len(bad)
-            rejects += bad
             # the proxy's end bound is inclusive: a request at the next midnight belongs to the next window
-            inside = ((i, log) for i, log in good if _utc(log.startTime) != window.end)
-            rows += accept(inside, lambda log, w=window: _row(log, w), rejects)
-        total = exact_sum(row[spend] for row in rows)
-        yield window, Batch(table(SPEND_LOGS, rows), rejects, total, "USD", pages)
+            good = intake.read(page.data, context)
+            inside = [(i, log) for i, log in good if _utc(log.startTime) != window.end]
+            rows += intake.accept(inside, _row, window)
+        records = table(SPEND_LOGS, rows)
+        total = exact_sum(records.get_column("spend_usd"))
+        yield window, Batch(records, intake.rejects, total, "USD", intake.pages)
 
 
-def _row(r: SpendLog, window: Window) -> tuple[Any, ...]:
+def _row(r: SpendLog, window: Window) -> Row:
     started = _utc(r.startTime)
     if not window.start <= started < window.end:
         raise Refused("outside_window", "startTime")
@@ -204,8 +202,8 @@ def _row(r: SpendLog, window: Window) -> tuple[Any, ...]:
         r.session_id or None,
         r.status or None,
         started,
-        _utc(r.endTime),
-        _utc(r.completionStartTime),
+        _utc(r.endTime) if r.endTime else None,
+        _utc(r.completionStartTime) if r.completionStartTime else None,
         hit.lower() == "true" if isinstance(hit, str) else hit,
         r.prompt_tokens,
         r.completion_tokens,
@@ -269,11 +267,11 @@ def _first(*values: int | None) -> int | None:
     return next((v for v in known if v), known[0] if known else None)
 
 
-def _utc(moment: datetime | None) -> datetime | None:
-    return None if moment is None else moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+def _utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-def _nested(decoder: msgspec.json.Decoder[Any], text: str, field: str) -> Any:
+def _nested(decoder: msgspec.json.Decoder[T], text: str, field: str) -> T:
     """A document that the proxy hands over as text."""
     try:
         return decoder.decode(text)

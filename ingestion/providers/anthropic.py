@@ -6,25 +6,25 @@ for is null and cannot be told from one that does not apply.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import TypeVar
 
 import msgspec
 
-from ingestion.buckets import by_day, decode_buckets, whole_list
+from ingestion import buckets
 from ingestion.catalog import BY_KEY, Dataset
 from ingestion.client import Call, Client
-from ingestion.pages import CursorPages, TokenPages, walk
+from ingestion.pages import CursorPages, ListPage, Page, TokenPages, walk
 from ingestion.records import (
     Batch,
     Count,
+    Intake,
     Reader,
     Refused,
-    Reject,
+    Row,
     Text,
-    accept,
     amount,
     exact_sum,
     instant,
@@ -43,30 +43,6 @@ ROWS_PER_PAGE = 1000
 def headers(config: SourceConfig) -> dict[str, str]:
     """Authentication headers of the Admin API."""
     return {"x-api-key": config.secret("ADMIN_KEY"), "anthropic-version": VERSION}
-
-
-class Page(msgspec.Struct):
-    """A page of buckets, or of rows, with its opaque token."""
-
-    data: msgspec.Raw
-    has_more: bool
-    next_page: str | None = None
-
-    def records(self) -> msgspec.Raw:
-        """The buckets or rows."""
-        return self.data
-
-
-class ListPage(msgspec.Struct):
-    """A page of a list, with the id it ended on."""
-
-    data: msgspec.Raw
-    has_more: bool
-    last_id: str | None = None
-
-    def records(self) -> msgspec.Raw:
-        """The listed objects."""
-        return self.data
 
 
 class Bucket(msgspec.Struct):
@@ -237,6 +213,8 @@ class User(msgspec.Struct):
     added_at: Text | None = None
 
 
+T = TypeVar("T")
+
 USAGE = BY_KEY["anthropic__usage_messages"]
 COST = BY_KEY["anthropic__cost_report"]
 CLAUDE_CODE = BY_KEY["anthropic__claude_code"]
@@ -266,19 +244,14 @@ def fetch_claude_code(client: Client, config: SourceConfig, windows: Sequence[Wi
             "/v1/organizations/usage_report/claude_code",
             (("starting_at", window.day.isoformat()), ("limit", str(ROWS_PER_PAGE))),
         )
-        rows: list[tuple[Any, ...]] = []
-        rejects: list[Reject] = []
-        pages = ordinal = 0
+        intake = Intake(reader)
+        rows: list[Row] = []
         for page in walk(client, call, TokenPages(), Page, context):
-            pages += 1
-            good, bad = reader.read(page.data, context, ordinal)
-            ordinal += len(good) + len(bad)
-            rejects += bad
-            for per_actor in accept(good, lambda row, w=window: _claude_code_rows(row, w), rejects):
+            for per_actor in intake.accept(intake.read(page.data, context), _claude_code_rows, window):
                 rows += per_actor
-        cents = list(CLAUDE_CODE.columns).index("estimated_cost_cents")
-        total = exact_sum(row[cents] for row in rows)
-        yield window, Batch(table(CLAUDE_CODE, rows), rejects, total, "USD cents, estimated", pages)
+        records = table(CLAUDE_CODE, rows)
+        total = exact_sum(records.get_column("estimated_cost_cents"))
+        yield window, Batch(records, intake.rejects, total, "USD cents, estimated", intake.pages)
 
 
 def fetch_api_keys(client: Client, config: SourceConfig, windows: Sequence[Window]) -> Iterator[tuple[Window, Batch]]:
@@ -312,12 +285,11 @@ def _fetch_buckets(
     windows: Sequence[Window],
     dataset: Dataset,
     kind: str,
-    result_type: type[Any],
-    row: Any,
+    result_type: type[T],
+    row: Callable[[T, datetime, datetime], Row],
     path: str,
     money: str | None = None,
 ) -> Iterator[tuple[Window, Batch]]:
-    context = f"{dataset.key} {windows[0].key}..{windows[-1].key}"
     call = Call(
         "/v1/organizations" + path,
         (
@@ -328,14 +300,27 @@ def _fetch_buckets(
             *(("group_by[]", name) for name in _GROUPS[kind]),
         ),
     )
-    pages = (
-        [(b.starting_at, b.ending_at, b.results) for b in decode_buckets(_BUCKETS, page.data, context)]
-        for page in walk(client, call, TokenPages(), Page, context)
-    )
-    return by_day(dataset, windows, pages, Reader(result_type), row, context, money=money)
+    return buckets.by_day(client, windows, dataset, call, _buckets, result_type, row, money=money)
 
 
-def _usage_row(r: UsageResult, start: datetime, end: datetime) -> tuple[Any, ...]:
+def _buckets(array: msgspec.Raw) -> list[buckets.Bucket]:
+    return [(b.starting_at, b.ending_at, b.results) for b in _BUCKETS.decode(array)]
+
+
+def _fetch_list(
+    client: Client,
+    windows: Sequence[Window],
+    dataset: Dataset,
+    path: str,
+    params: tuple[tuple[str, str], ...],
+    record_type: type[T],
+    row: Callable[[T], Row],
+) -> Iterator[tuple[Window, Batch]]:
+    call = Call(path, (*params, ("limit", str(ROWS_PER_PAGE))))
+    return buckets.whole_list(client, windows, dataset, call, CursorPages("after_id"), ListPage, record_type, row)
+
+
+def _usage_row(r: UsageResult, start: datetime, end: datetime) -> Row:
     searches = r.server_tool_use.web_search_requests if r.server_tool_use else 0
     return (
         start, end, r.api_key_id, r.workspace_id, r.account_id, r.service_account_id, r.model, r.service_tier,
@@ -345,14 +330,14 @@ def _usage_row(r: UsageResult, start: datetime, end: datetime) -> tuple[Any, ...
     )  # fmt: skip
 
 
-def _cost_row(r: CostResult, start: datetime, end: datetime) -> tuple[Any, ...]:
+def _cost_row(r: CostResult, start: datetime, end: datetime) -> Row:
     return (
         start, end, r.workspace_id, r.description, r.cost_type, r.token_type, r.model, r.service_tier,
         r.context_window, r.inference_geo, usd(r.currency), amount(r.amount, "amount"),
     )  # fmt: skip
 
 
-def _claude_code_rows(r: ClaudeCodeRow, window: Window) -> list[tuple[Any, ...]]:
+def _claude_code_rows(r: ClaudeCodeRow, window: Window) -> list[Row]:
     """One row per model; activity counts stand on the first, so that they add up. An actor without a model has one."""
     day = instant(r.date, "date")
     if day is None or day.date() != window.day:
@@ -382,33 +367,17 @@ def _claude_code_rows(r: ClaudeCodeRow, window: Window) -> list[tuple[Any, ...]]
     return rows
 
 
-def _api_key_row(k: ApiKey) -> tuple[Any, ...]:
+def _api_key_row(k: ApiKey) -> Row:
     workspace = k.scope.workspace_id if k.scope else k.workspace_id
     creator = k.created_by.id if k.created_by else None
     return k.id, k.name, k.status, workspace, creator, instant(k.created_at, "created_at")
 
 
-def _workspace_row(w: Workspace) -> tuple[Any, ...]:
+def _workspace_row(w: Workspace) -> Row:
     tags = None if w.tags is None else msgspec.json.encode(w.tags, order="sorted").decode()
     created, archived = instant(w.created_at, "created_at"), instant(w.archived_at, "archived_at")
     return w.id, w.name, w.is_default, created, archived, tags
 
 
-def _user_row(u: User) -> tuple[Any, ...]:
+def _user_row(u: User) -> Row:
     return u.id, u.email, u.name, u.role, instant(u.added_at, "added_at")
-
-
-def _fetch_list(
-    client: Client,
-    windows: Sequence[Window],
-    dataset: Dataset,
-    path: str,
-    params: tuple[tuple[str, str], ...],
-    record_type: type[Any],
-    row: Any,
-) -> Iterator[tuple[Window, Batch]]:
-    (window,) = windows
-    context = f"{dataset.key} {window.key}"
-    call = Call(path, (*params, ("limit", str(ROWS_PER_PAGE))))
-    pages = (page.data for page in walk(client, call, CursorPages("after_id"), ListPage, context))
-    yield window, whole_list(dataset, pages, Reader(record_type), row, context)

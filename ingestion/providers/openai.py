@@ -5,18 +5,18 @@ Bounds are UTC midnights, because bucket edges follow the request and not the cl
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import TypeVar
 
 import msgspec
 
-from ingestion.buckets import by_day, decode_buckets, whole_list
+from ingestion import buckets
 from ingestion.catalog import BY_KEY, Dataset
 from ingestion.client import Call, Client
-from ingestion.pages import CursorPages, TokenPages, walk
-from ingestion.records import Batch, Count, Reader, Reject, Text, accept, amount, epoch, table, usd
+from ingestion.pages import CursorPages, ListPage, walk
+from ingestion.records import Batch, Count, Intake, Reader, Row, Text, amount, epoch, table, usd
 from ingestion.source import SourceConfig
 from ingestion.windows import Window
 
@@ -29,30 +29,6 @@ ROWS_PER_PAGE = 100
 def headers(config: SourceConfig) -> dict[str, str]:
     """Authentication header of an organization admin key."""
     return {"Authorization": f"Bearer {config.secret('ADMIN_KEY')}"}
-
-
-class Page(msgspec.Struct):
-    """A page of buckets with its opaque token."""
-
-    data: msgspec.Raw
-    has_more: bool
-    next_page: str | None = None
-
-    def records(self) -> msgspec.Raw:
-        """The buckets."""
-        return self.data
-
-
-class ListPage(msgspec.Struct):
-    """A page of a list, with the id it ended on."""
-
-    data: msgspec.Raw
-    has_more: bool
-    last_id: str | None = None
-
-    def records(self) -> msgspec.Raw:
-        """The listed objects."""
-        return self.data
 
 
 class Bucket(msgspec.Struct):
@@ -156,6 +132,8 @@ class User(msgspec.Struct):
     added_at: int | None = None
 
 
+T = TypeVar("T")
+
 COSTS = BY_KEY["openai__costs"]
 COMPLETIONS = BY_KEY["openai__usage_completions"]
 EMBEDDINGS = BY_KEY["openai__usage_embeddings"]
@@ -163,6 +141,8 @@ PROJECTS = BY_KEY["openai__projects"]
 PROJECT_API_KEYS = BY_KEY["openai__project_api_keys"]
 USERS = BY_KEY["openai__users"]
 _BUCKETS = msgspec.json.Decoder(list[Bucket])
+_ALL_PROJECTS = Call("/organization/projects", (("include_archived", "true"), ("limit", str(ROWS_PER_PAGE))))
+_BY_ID = CursorPages("after")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -198,9 +178,7 @@ def fetch_usage_embeddings(
 
 def fetch_projects(client: Client, config: SourceConfig, windows: Sequence[Window]) -> Iterator[tuple[Window, Batch]]:
     """Projects as they are now, archived ones too."""
-    (window,) = windows
-    context = f"{PROJECTS.key} {window.key}"
-    yield window, whole_list(PROJECTS, _projects(client, context), Reader(Project), _project_row, context)
+    return buckets.whole_list(client, windows, PROJECTS, _ALL_PROJECTS, _BY_ID, ListPage, Project, _project_row)
 
 
 def fetch_project_api_keys(
@@ -209,34 +187,20 @@ def fetch_project_api_keys(
     """Keys of every project, archived projects too; one call and more per project."""
     (window,) = windows
     context = f"{PROJECT_API_KEYS.key} {window.key}"
-    projects, keys = Reader(Project), Reader(ProjectKey)
-    rows: list[tuple[Any, ...]] = []
-    rejects: list[Reject] = []
-    pages = ordinal = 0
-    for array in _projects(client, context):
-        for _, project in projects.read(array, context)[0]:
+    projects, intake = Reader(Project), Intake(Reader(ProjectKey))
+    rows: list[Row] = []
+    for listed in walk(client, _ALL_PROJECTS, _BY_ID, ListPage, context):
+        for _, project in projects.read(listed.data, context)[0]:
             call = Call(f"/organization/projects/{project.id}/api_keys", (("limit", str(ROWS_PER_PAGE)),))
-            for page in walk(client, call, CursorPages("after"), ListPage, context):
-                pages += 1
-                good, bad = keys.read(page.data, context, ordinal)
-                ordinal += len(good) + len(bad)
-                rejects += bad
-                rows += accept(good, lambda key, p=project.id: _key_row(key, p), rejects)
-    yield window, Batch(table(PROJECT_API_KEYS, rows), rejects, pages=pages)
+            for page in walk(client, call, _BY_ID, ListPage, context):
+                rows += intake.accept(intake.read(page.data, context), _key_row, project.id)
+    yield window, Batch(table(PROJECT_API_KEYS, rows), intake.rejects, pages=intake.pages)
 
 
 def fetch_users(client: Client, config: SourceConfig, windows: Sequence[Window]) -> Iterator[tuple[Window, Batch]]:
     """Members as they are now."""
-    (window,) = windows
-    context = f"{USERS.key} {window.key}"
     call = Call("/organization/users", (("limit", str(ROWS_PER_PAGE)),))
-    pages = (page.data for page in walk(client, call, CursorPages("after"), ListPage, context))
-    yield window, whole_list(USERS, pages, Reader(User), _user_row, context)
-
-
-def _projects(client: Client, context: str) -> Iterator[msgspec.Raw]:
-    call = Call("/organization/projects", (("include_archived", "true"), ("limit", str(ROWS_PER_PAGE))))
-    return (page.data for page in walk(client, call, CursorPages("after"), ListPage, context))
+    return buckets.whole_list(client, windows, USERS, call, _BY_ID, ListPage, User, _user_row)
 
 
 def _fetch_buckets(
@@ -246,11 +210,10 @@ def _fetch_buckets(
     path: str,
     groups: tuple[str, ...],
     limit: int,
-    result_type: type[Any],
-    row: Any,
+    result_type: type[T],
+    row: Callable[[T, datetime, datetime], Row],
     money: str | None = None,
 ) -> Iterator[tuple[Window, Batch]]:
-    context = f"{dataset.key} {windows[0].key}..{windows[-1].key}"
     call = Call(
         path,
         (
@@ -261,11 +224,11 @@ def _fetch_buckets(
             *(("group_by[]", name) for name in groups),
         ),
     )
-    pages = (
-        [(_moment(b.start_time), _moment(b.end_time), b.results) for b in decode_buckets(_BUCKETS, page.data, context)]
-        for page in walk(client, call, TokenPages(), Page, context)
-    )
-    return by_day(dataset, windows, pages, Reader(result_type), row, context, money=money)
+    return buckets.by_day(client, windows, dataset, call, _buckets, result_type, row, money=money)
+
+
+def _buckets(array: msgspec.Raw) -> list[buckets.Bucket]:
+    return [(_moment(b.start_time), _moment(b.end_time), b.results) for b in _BUCKETS.decode(array)]
 
 
 def _moment(seconds: int) -> datetime:
@@ -276,14 +239,14 @@ def _moment(seconds: int) -> datetime:
         return _EPOCH
 
 
-def _cost_row(r: CostResult, start: datetime, end: datetime) -> tuple[Any, ...]:
+def _cost_row(r: CostResult, start: datetime, end: datetime) -> Row:
     return (
         start, end, r.organization_id, r.project_id, r.api_key_id, r.line_item, amount(r.amount.value, "amount.value"),
         usd(r.amount.currency, "amount.currency"), amount(r.quantity, "quantity"), r.quantity_unit,
     )  # fmt: skip
 
 
-def _completions_row(r: CompletionsResult, start: datetime, end: datetime) -> tuple[Any, ...]:
+def _completions_row(r: CompletionsResult, start: datetime, end: datetime) -> Row:
     return (
         start, end, r.project_id, r.user_id, r.api_key_id, r.model, r.batch, r.service_tier, r.input_tokens,
         r.input_cached_tokens, r.input_cache_write_tokens, r.input_uncached_tokens, r.output_tokens,
@@ -291,19 +254,19 @@ def _completions_row(r: CompletionsResult, start: datetime, end: datetime) -> tu
     )  # fmt: skip
 
 
-def _embeddings_row(r: EmbeddingsResult, start: datetime, end: datetime) -> tuple[Any, ...]:
+def _embeddings_row(r: EmbeddingsResult, start: datetime, end: datetime) -> Row:
     return start, end, r.project_id, r.user_id, r.api_key_id, r.model, r.input_tokens, r.num_model_requests
 
 
-def _project_row(p: Project) -> tuple[Any, ...]:
+def _project_row(p: Project) -> Row:
     return p.id, p.name, p.status, epoch(p.created_at, "created_at"), epoch(p.archived_at, "archived_at")
 
 
-def _key_row(k: ProjectKey, project_id: str) -> tuple[Any, ...]:
+def _key_row(k: ProjectKey, project_id: str) -> Row:
     owner = k.owner or KeyOwner()
     who = owner.user or owner.service_account or Owner()
     return k.id, project_id, k.name, owner.type, who.id, who.email, epoch(k.created_at, "created_at")
 
 
-def _user_row(u: User) -> tuple[Any, ...]:
+def _user_row(u: User) -> Row:
     return u.id, u.email, u.name, u.role, epoch(u.added_at, "added_at")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TypeVar
 
 import msgspec
 
@@ -17,7 +17,7 @@ from ingestion.catalog import BY_KEY, Dataset
 from ingestion.client import Call, Client
 from ingestion.errors import RequestRejected
 from ingestion.pages import ArrayPage, LinkPages, walk
-from ingestion.records import Batch, Reader, Refused, Reject, Text, accept
+from ingestion.records import Batch, Intake, Reader, Refused, Row, Text
 from ingestion.source import SourceConfig
 from ingestion.windows import Window
 
@@ -127,6 +127,8 @@ class Status(msgspec.Struct):
     created_at: datetime
 
 
+T = TypeVar("T")
+
 PULLS = BY_KEY["github__pulls"]
 ISSUES = BY_KEY["github__issues"]
 DEPLOYMENTS = BY_KEY["github__deployments"]
@@ -151,7 +153,7 @@ def fetch_deployments(
     """Deployments by the day they were created, each with one call for its statuses."""
     statuses = Reader(Status)
 
-    def row(repo: str, d: Deployment) -> tuple[Any, ...]:
+    def row(repo: str, d: Deployment) -> Row:
         context = f"{DEPLOYMENTS.key} {repo} statuses of {d.id}"
         call = Call(f"/repos/{repo}/deployments/{d.id}/statuses", (("per_page", ROWS_PER_PAGE),))
         known: list[Status] = []
@@ -172,34 +174,33 @@ def _fetch(
     dataset: Dataset,
     path: str,
     params: tuple[tuple[str, str], ...],
-    record_type: type[Any],
-    moment: Callable[[Any], datetime],
-    row: Callable[[str, Any], tuple[Any, ...] | None],
+    record_type: type[T],
+    moment: Callable[[T], datetime],
+    row: Callable[[str, T], Row | None],
 ) -> Iterator[tuple[Window, Batch]]:
     """Walks each repository's list until it is older than the first wanted day."""
-    reader = Reader(record_type)
+    intake = Intake(Reader(record_type))
     first, after = windows[0].start, windows[-1].end
-    dated: list[tuple[datetime, tuple[Any, ...]]] = []
-    rejects: list[Reject] = []
-    pages = ordinal = 0
+    dated: list[tuple[datetime, Row]] = []
+
+    def dated_row(record: T, repo: str) -> tuple[datetime, Row | None]:
+        return moment(record), row(repo, record)
+
     for repo in repositories(config):
         context = f"{dataset.key} {repo} {windows[0].key}..{windows[-1].key}"
         call = Call(f"/repos/{repo}/{path}", (*params, ("per_page", ROWS_PER_PAGE)))
         for page in walk(client, call, LinkPages(), ArrayPage, context):
-            pages += 1
-            good, bad = reader.read(page.array, context, ordinal)
-            ordinal += len(good) + len(bad)
-            rejects += bad
+            good = intake.read(page.array, context)
             wanted = [(i, record) for i, record in good if first <= moment(record) < after]
-            for found, values in accept(wanted, lambda r, repo=repo: (moment(r), row(repo, r)), rejects):
+            for found, values in intake.accept(wanted, dated_row, repo):
                 if values is not None:
                     dated.append((found, values))
             if good and all(moment(record) < first for _, record in good):
                 break
-    yield from by_update_day(dataset, windows, dated, rejects, pages)
+    yield from by_update_day(dataset, windows, dated, intake.rejects, intake.pages)
 
 
-def _pull_row(repo: str, p: Pull) -> tuple[Any, ...]:
+def _pull_row(repo: str, p: Pull) -> Row:
     return (
         repo, str(p.id), p.number, p.state, p.title, p.head.ref, p.head.sha, p.base.ref, p.merge_commit_sha,
         *_who(p.user), p.user.type if p.user else None, _labels(p.labels), p.draft, p.created_at, p.updated_at,
@@ -207,7 +208,7 @@ def _pull_row(repo: str, p: Pull) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _issue_row(repo: str, i: Issue) -> tuple[Any, ...] | None:
+def _issue_row(repo: str, i: Issue) -> Row | None:
     if bytes(i.pull_request) not in (b"", b"null"):
         return None
     return (
@@ -216,7 +217,7 @@ def _issue_row(repo: str, i: Issue) -> tuple[Any, ...] | None:
     )  # fmt: skip
 
 
-def _deployment_row(repo: str, d: Deployment, statuses: Sequence[Status]) -> tuple[Any, ...]:
+def _deployment_row(repo: str, d: Deployment, statuses: Sequence[Status]) -> Row:
     latest = max(statuses, key=lambda s: (s.created_at, s.id), default=None)
     succeeded = min((s.created_at for s in statuses if s.state == "success"), default=None)
     is_production = d.production_environment

@@ -21,7 +21,7 @@ from ingestion.catalog import BY_KEY
 from ingestion.client import Call, Client
 from ingestion.errors import RequestRejected
 from ingestion.pages import ArrayPage, LinkPages, NextTokenPages, OffsetPages, walk
-from ingestion.records import Batch, Reader, Refused, Reject, Text, accept, amount, epoch, instant, table
+from ingestion.records import Batch, Cell, Intake, Reader, Refused, Row, Text, amount, epoch, instant, table
 from ingestion.source import SourceConfig
 from ingestion.windows import DAY, Window
 
@@ -292,44 +292,35 @@ def site_of(fields: Sequence[FieldInfo]) -> Site:
 def fetch_issues(client: Client, config: SourceConfig, windows: Sequence[Window]) -> Iterator[tuple[Window, Batch]]:
     """Issues by the day of their last update."""
     site = discover_site(client)
-    dated: list[tuple[datetime, tuple[Any, ...]]] = []
-    rejects: list[Reject] = []
-    pages = 0
-    for good, bad in _search(client, config, windows, site.asked(), issue_type(site.fields_type()), ISSUES.key):
-        pages += 1
-        rejects += bad
-        rows = accept(good, issue_row, rejects)
-        updated = list(ISSUES.columns).index("updated_at")
-        dated += [(row[updated], row) for row in rows]
-    yield from by_update_day(ISSUES, windows, dated, rejects, pages)
+    intake = Intake(Reader(issue_type(site.fields_type())))
+    dated: list[tuple[datetime, Row]] = []
+    for good in _search(client, config, windows, site.asked(), intake, ISSUES.key):
+        dated += intake.accept(good, _dated_row)
+    yield from by_update_day(ISSUES, windows, dated, intake.rejects, intake.pages)
 
 
 def fetch_changelog(client: Client, config: SourceConfig, windows: Sequence[Window]) -> Iterator[tuple[Window, Batch]]:
     """Changes of status, assignee, sprint, key, resolution and story points of the issues updated in the windows."""
     site = discover_site(client)
-    rejects: list[Reject] = []
+    issues = Intake(Reader(issue_type(IssueFields)))
     updated: dict[str, datetime] = {}
-    pages = 0
-    for good, bad in _search(client, config, windows, ["updated"], issue_type(IssueFields), CHANGELOG.key):
-        pages += 1
-        rejects += bad
-        for issue_id, moment in accept(good, lambda i: (i.id, instant(i.fields.updated, "updated")), rejects):
+    for good in _search(client, config, windows, ["updated"], issues, CHANGELOG.key):
+        for issue_id, moment in issues.accept(good, _updated):
             if windows[0].start <= moment < windows[-1].end:
                 updated[issue_id] = moment
-    reader = Reader(IssueChangelog)
-    dated: list[tuple[datetime, tuple[Any, ...]]] = []
+    logs = Intake(Reader(IssueChangelog))
+    dated: list[tuple[datetime, Row]] = []
     ids = sorted(updated)
     for at in range(0, len(ids), ISSUES_PER_CHANGELOG_CALL):
         part = ids[at : at + ISSUES_PER_CHANGELOG_CALL]
         context = f"{CHANGELOG.key} {windows[0].key}..{windows[-1].key} issues {at + 1} to {at + len(part)}"
         call = Call("/rest/api/3/changelog/bulkfetch", (), {"issueIdsOrKeys": part, "maxResults": 1000}, "POST")
         for page in walk(client, call, NextTokenPages(in_body=True), ChangelogPage, context):
-            pages += 1
-            good, bad = reader.read(page.issueChangeLogs, context)
-            rejects += bad
-            for issue_id, rows in accept(good, lambda log: changelog_rows(log, site), rejects):
+            read = logs.read(page.issueChangeLogs, context)
+            for issue_id, rows in logs.accept(read, changelog_rows, site):
                 if issue_id in updated:
                     dated += [(updated[issue_id], row) for row in rows]
+    rejects, pages = [*issues.rejects, *logs.rejects], issues.pages + logs.pages
     yield from by_update_day(CHANGELOG, windows, dated, rejects, pages)
 
 
@@ -337,32 +328,24 @@ def fetch_sprints(client: Client, config: SourceConfig, windows: Sequence[Window
     """Sprints of every board that has some, each once."""
     (window,) = windows
     context = f"{SPRINTS.key} {window.key}"
-    boards, sprints = Reader(Board), Reader(Sprint)
-    rows: dict[str, tuple[Any, ...]] = {}
-    rejects: list[Reject] = []
-    pages = 0
+    boards, sprints = Intake(Reader(Board)), Intake(Reader(Sprint))
+    rows: dict[Cell, Row] = {}
     for board_page in walk(client, Call("/rest/agile/1.0/board"), OffsetPages(), ValuesPage, context):
-        pages += 1
-        for _, board in boards.read(board_page.values, context)[0]:
+        for _, board in boards.read(board_page.values, context):
             if board.type == "kanban":
                 continue
             call = Call(f"/rest/agile/1.0/board/{board.id}/sprint")
             for page in walk(client, call, OffsetPages(), ValuesPage, f"{context} board {board.id}"):
-                pages += 1
-                good, bad = sprints.read(page.values, context)
-                rejects += bad
-                for row in accept(good, lambda s, b=board.id: sprint_row(s, b), rejects):
+                for row in sprints.accept(sprints.read(page.values, context), sprint_row, board.id):
                     rows.setdefault(row[0], row)
-    yield window, Batch(table(SPRINTS, list(rows.values())), rejects, pages=pages)
+    pages = boards.pages + sprints.pages
+    yield window, Batch(table(SPRINTS, list(rows.values())), sprints.rejects, pages=pages)
 
 
 def fetch_projects(client: Client, config: SourceConfig, windows: Sequence[Window]) -> Iterator[tuple[Window, Batch]]:
     """Projects as they are now: their keys are the known ticket prefixes."""
-    (window,) = windows
-    context = f"{PROJECTS.key} {window.key}"
     call = Call("/rest/api/3/project/search")
-    pages = (page.values for page in walk(client, call, OffsetPages(), ValuesPage, context))
-    yield window, whole_list(PROJECTS, pages, Reader(Project), lambda p: (p.id, p.key, p.name), context)
+    return whole_list(client, windows, PROJECTS, call, OffsetPages(), ValuesPage, Project, _project_row)
 
 
 def issue_type(fields_type: type[Any]) -> type[Any]:
@@ -370,7 +353,7 @@ def issue_type(fields_type: type[Any]) -> type[Any]:
     return msgspec.defstruct("Issue", [("id", Text), ("key", Text), ("fields", fields_type)])
 
 
-def issue_row(issue: Any) -> tuple[Any, ...]:
+def issue_row(issue: Any) -> Row:
     """One issue in the order of the catalog."""
     f = issue.fields
     status, kind = f.status or StatusField(), f.issuetype or IssueType()
@@ -388,10 +371,23 @@ def issue_row(issue: Any) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def changelog_rows(log: IssueChangelog, site: Site) -> tuple[str, list[tuple[Any, ...]]]:
+def _updated(issue: Any) -> tuple[str, datetime]:
+    """Issue id and the moment of its last update."""
+    moment = instant(issue.fields.updated, "updated")
+    if moment is None:
+        raise Refused("missing_field", "updated")
+    return issue.id, moment
+
+
+def _dated_row(issue: Any) -> tuple[datetime, Row]:
+    row = issue_row(issue)
+    return _updated(issue)[1], row
+
+
+def changelog_rows(log: IssueChangelog, site: Site) -> tuple[str, list[Row]]:
     """Issue id, and a row for each change of a kept field."""
     issue_id = str(log.issueId)
-    rows = []
+    rows: list[Row] = []
     for history in log.changeHistories:
         at = history.created
         created = epoch(at, "created") if isinstance(at, int) else instant(at, "created")
@@ -408,7 +404,11 @@ def changelog_rows(log: IssueChangelog, site: Site) -> tuple[str, list[tuple[Any
     return issue_id, rows
 
 
-def sprint_row(sprint: Sprint, board_id: int) -> tuple[Any, ...]:
+def _project_row(project: Project) -> Row:
+    return project.id, project.key, project.name
+
+
+def sprint_row(sprint: Sprint, board_id: int) -> Row:
     """One sprint in the order of the catalog."""
     home = sprint.originBoardId if sprint.originBoardId is not None else board_id
     times = [instant(getattr(sprint, name), name) for name in ("startDate", "endDate", "completeDate")]
@@ -420,18 +420,15 @@ def _search(
     config: SourceConfig,
     windows: Sequence[Window],
     fields: Sequence[str],
-    record_type: type[Any],
+    intake: Intake[Any],
     dataset_key: str,
-) -> Iterator[tuple[list[tuple[int, Any]], list[Reject]]]:
+) -> Iterator[list[tuple[int, Any]]]:
+    """Good records of each page of a search; pages and rejects are kept by the intake."""
     context = f"{dataset_key} {windows[0].key}..{windows[-1].key}"
     body = {"jql": _jql(config, windows), "fields": list(fields), "maxResults": ISSUES_PER_PAGE}
-    reader: Reader[Any] = Reader(record_type)
-    ordinal = 0
     call = Call("/rest/api/3/search/jql", (), body, "POST")
     for page in walk(client, call, NextTokenPages(in_body=True), SearchPage, context):
-        good, bad = reader.read(page.issues, context, ordinal)
-        ordinal += len(good) + len(bad)
-        yield good, bad
+        yield intake.read(page.issues, context)
 
 
 def _jql(config: SourceConfig, windows: Sequence[Window]) -> str:

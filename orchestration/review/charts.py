@@ -146,7 +146,7 @@ def coverage_by_month(review: Review, months: Sequence[date]) -> str | None:
         ]
     if not rows:
         return None
-    labels = list(dict.fromkeys(r["month"] for r in rows))
+    labels = list(dict.fromkeys(str(r["month"]) for r in rows))
     import altair as alt
 
     bars = (

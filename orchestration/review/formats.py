@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
+from typing import TypeGuard
 
 Number = Decimal | float | int
 
@@ -18,7 +19,7 @@ def exact(value: Number) -> Decimal:
     return value if isinstance(value, Decimal) else Decimal(str(value))
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[Number]:
     """True for a finite number that is not a boolean."""
     if isinstance(value, bool) or not isinstance(value, Decimal | float | int):
         return False

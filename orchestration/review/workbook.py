@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from orchestration.review import formats as f
-from orchestration.review.html import scored, verdicts, workflow_rows
+from orchestration.review.headlines import verdicts
 from orchestration.review.queries import ATTRIBUTED_TIERS, COVERAGE_TARGET, Review, Row
+from orchestration.review.sections.outlook import scored
+from orchestration.review.sections.spend import workflow_rows
 from orchestration.review.summary import interval_coverage_text, tier_without_error
 
 _FORMATS: Mapping[str, str] = {

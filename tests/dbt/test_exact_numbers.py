@@ -64,6 +64,28 @@ def test_cents_become_dollars_without_rounding(compiled):
     assert _run(sql, "create table given as select '0.0000000000001' as t") == [(None,)]
 
 
+@pytest.mark.parametrize("minor_digits", [0, 2])
+def test_a_billed_cost_is_its_amount_plus_its_remainder_or_a_problem(compiled, minor_digits):
+    sql = compiled(
+        f"select t, {{{{ billed_amount('t', {minor_digits}) }}}}, {{{{ billed_remainder('t', {minor_digits}) }}}},"
+        f" {{{{ billed_problem('t', {minor_digits}) }}}} from given"
+    )
+    rng = random.Random(11)
+    texts = ["0.1", "-0.30000000000000004", "1E-22", "9E-25", "1e13", "5" * 22, "99999999999999.9", "1" * 20 + "." + "1" * 20, "x"]
+    texts += [f"{rng.randint(-10**9, 10**9)}E-{rng.randint(0, 30)}" for _ in range(200)]
+    connection = duckdb.connect()
+    connection.execute("create table given (t varchar)")
+    connection.executemany("insert into given values (?)", [(t,) for t in texts])
+    booked = 0
+    for text, amount, remainder, problem in connection.execute(sql).fetchall():
+        assert (amount is None) == (remainder is None) == (problem is not None), text
+        if amount is not None:
+            booked += 1
+            assert amount + remainder == Decimal(text).scaleb(-minor_digits), text
+            assert abs(remainder) <= Decimal("5E-15"), text
+    assert booked > 100
+
+
 @pytest.mark.parametrize(
     ("quantity", "price"),
     [

@@ -191,7 +191,7 @@ def test_an_amount_that_does_not_fit_is_listed_and_left_out(raw_warehouse):
     frames = {
         "anthropic__cost_report": [
             cost("1.5"),
-            cost("0.0000000000001", "output_tokens"),
+            cost("0.00000000000000000000001", "output_tokens"),
             cost("x", "cache_read_input_tokens"),
         ],
         "anthropic__usage_messages": [usage("k", uncached_input_tokens=1)],
@@ -205,6 +205,27 @@ def test_an_amount_that_does_not_fit_is_listed_and_left_out(raw_warehouse):
         ("cost_report", 1, "amount_cents", "too many fractional digits"),
         ("cost_report", 2, "amount_cents", "not a number"),
     ]
+
+
+def test_a_cost_finer_than_the_ledger_is_booked_with_its_remainder(raw_warehouse):
+    delivered = {"a": "0.30000000000000004", "b": "1.1E-15", "c": "-0.30000000000000004", "d": "2.5"}
+    frames = {
+        "openai__costs": [
+            {"start_time": START, "end_time": END, "project_id": "p", "line_item": item, "amount_usd": amount, "currency": "usd"}
+            for item, amount in delivered.items()
+        ],
+        # The same noise in cents, shared out over two keys.
+        "anthropic__cost_report": [cost("30.000000000000004")],
+        "anthropic__usage_messages": [usage("k1", uncached_input_tokens=2), usage("k2", uncached_input_tokens=1)],
+    }  # fmt: skip
+    warehouse = build(raw_warehouse, frames)
+    assert warehouse.rows("select * from staging.stg_rejected_values") == []
+    openai = charges(warehouse, "ChargeDescription as d, BilledCost as c, x_BilledCostRemainder as r", "openai")
+    assert {r["d"]: r["c"] + r["r"] for r in openai} == {item: Decimal(text) for item, text in delivered.items()}
+    assert {r["d"]: r["c"] for r in openai} == {"a": Decimal("0.3"), "b": 0, "c": Decimal("-0.3"), "d": Decimal("2.5")}
+    anthropic = charges(warehouse, "x_CredentialId as k, BilledCost as c, x_BilledCostRemainder as r")
+    assert [(r["k"], r["c"]) for r in anthropic] == [("k1", Decimal("0.2")), ("k2", Decimal("0.1"))]
+    assert sum(r["c"] + r["r"] for r in anthropic) == Decimal("0.30000000000000004")
 
 
 def test_openai_line_items_become_meters_with_quantities_in_tokens(raw_warehouse):

@@ -218,3 +218,18 @@ def test_the_focus_tests_pass_on_a_sound_day_and_see_a_lost_charge(raw_warehouse
         connection.execute("delete from focus.int_booked_charge where charge_date = '2026-11-02'")
     ran = statuses(warehouse.build("delivered_money_is_booked", tests=True))
     assert ran == {"delivered_money_is_booked": "fail"}
+
+
+def test_a_correction_carries_what_is_finer_than_the_ledger(raw_warehouse):
+    warehouse = raw_warehouse(frames(("2026-10-05", "30.000000000000004"), ("2026-11-01", "50")))
+    warehouse.build(*BOOKED, full_refresh=True)
+    closed = closed_october(warehouse)
+    (first,) = closed["frozen_charges"]
+    assert (first["BilledCost"], first["x_BilledCostRemainder"]) == (Decimal("0.3"), Decimal("4E-17"))
+
+    for restated, dollars in (("30.000000000000009", Decimal(0)), ("31", Decimal("0.01"))):
+        later = raw_warehouse(frames(("2026-10-05", restated), ("2026-11-01", "50"), **closed))
+        later.build(*BOOKED, full_refresh=True)
+        october = [r for r in booked(later) if r["charge_date"].month == 10]
+        assert [r["BilledCost"] for r in october if r["ChargeClass"] == "Correction"] == [dollars]
+        assert sum(r["BilledCost"] + r["x_BilledCostRemainder"] for r in october) == Decimal(restated) / 100

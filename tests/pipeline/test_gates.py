@@ -1,87 +1,163 @@
-"""Planted faults: each is stopped at a door, nothing behind the door changes, and the old snapshot stays."""
+"""Planted faults in real runs: each stops at its door, nothing behind the door changes, and the old snapshot stays."""
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from pathlib import Path
 from typing import Any
 
+import duckdb
+import polars as pl
 import pytest
 
+from orchestration import dbt_build, publish, warehouse
 from sandbox.server import Sandbox
 from tests.pipeline.conftest import Home, content
 
-FAULTS: dict[str, dict[str, Any]] = {
-    "a missing page": {"kind": "missing_page", "vendor": "anthropic", "path": "cost_report"},
-    "a doubled page": {"kind": "doubled_page", "vendor": "anthropic", "path": "cost_report"},
-    "cents read as dollars": {"kind": "cents_as_dollars", "vendor": "anthropic"},
-    "cached tokens counted twice": {"kind": "cached_double_count", "vendor": "anthropic"},
+# The steps behind each door; none of them may run when the door stops the run.
+BEHIND = {
+    "landing": "warehouse__prepared",
+    "raw": "dbt_focus",
+    "focus": "dbt_ledger",
+    "ledger": "dbt_marts",
+    "marts": "forecasts",
+    "forecasts": "decisions__frozen_periods",
 }
+ROOMS = ["warehouse__prepared", "dbt_focus", "dbt_ledger", "dbt_marts", "forecasts", "dbt_decisions"]
+ROOMS += ["decisions__frozen_periods", "publish"]
+CENTS = {"kind": "cents_as_dollars", "vendor": "anthropic"}
+VENDOR_FAULTS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "no answer": ("landing", "costs", {"kind": "storm_500", "vendor": "openai", "path": "costs"}),
+    "a doubled page": ("landing", "repeat", {"kind": "doubled_page", "vendor": "anthropic", "path": "cost_report"}),
+    "another currency": ("raw", "raw_reject_share", {"kind": "wrong_currency", "vendor": "openai"}),
+    "a missing page": ("focus", "source_days_outside_band", {"kind": "missing_page", "vendor": "anthropic", "path": "cost_report"}),
+    "cached tokens twice": ("focus", "source_days_outside_band", {"kind": "cached_double_count", "vendor": "anthropic"}),
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("name", FAULTS)
-def test_a_planted_fault_is_stopped_and_the_old_snapshot_stays(name: str, home: Home, vendors: Sandbox) -> None:
+def stopped(home: Home, door: str, reason: str, **run: Any) -> str:
+    """Run; assert that the door stopped it for that reason and that readers see what they saw. Gives all it said."""
     link, before = (home.path / "published/current").readlink(), content(home)
-    ledger_before = _ledger(home)
-    vendors.change(faults=[FAULTS[name]])
-    assert not home.run(), f"{name} was published"
-    assert home.failed or home.failures
-    assert "publish" not in home.steps and "dbt_ledger" not in home.steps
+    assert not home.run(**run), "the fault was published"
+    said = "\n".join([*home.failed, *home.failures])
+    assert re.search(reason, said), said
+    behind = ROOMS if door == "landing" else ROOMS[ROOMS.index(BEHIND.get(door, "publish")) :]
+    if door == "publish":
+        behind = []
+    assert not [step for step in behind if step in home.steps], home.steps
     assert (home.path / "published/current").readlink() == link
     assert content(home) == before
-    assert _ledger(home) == ledger_before
+    assert not list((home.path / "published").glob(".building-*"))
+    return said
 
 
-def _ledger(home: Home) -> Any:
-    return home.query(
-        "select count(*), sum(BilledCost), sum(hash(ledger_id)::hugeint)::varchar from ledger.fct_attribution_ledger",
-        published=False,
-    )
-
-
-def test_a_fault_that_goes_away_leaves_no_trace(home: Home, vendors: Sandbox) -> None:
-    before = content(home)
-    vendors.change(faults=[FAULTS["cents read as dollars"]])
-    assert not home.run()
-    vendors.change(faults=[])
-    assert home.run(), (home.failed, home.failures)
-    assert content(home) == before
-
-
-@pytest.mark.parametrize(
-    ("door", "spoil"),
-    [
-        ("ledger", "update ledger.fct_attribution_ledger set BilledCost = BilledCost + 1 where ledger_id ="
-         " (select min(ledger_id) from ledger.fct_attribution_ledger)"),
-        ("marts", "update marts.mart_daily_spend set billed_cost = billed_cost + 1 where charge_date ="
-         " (select max(charge_date) from marts.mart_daily_spend)"),
-        ("forecasts", "update marts.mart_forecast_total set method = null"),
-    ],
-)  # fmt: skip
-def test_a_bad_row_in_a_stage_fails_its_own_gate_and_is_shown(door: str, spoil: str, home: Home) -> None:
-    """Spoils the warehouse after a stage, as a wrong model would; that a failed gate stops what follows is shown above."""
-    from orchestration import warehouse
-    from orchestration.definitions import GATES
-    from orchestration.gates.suites import judge
-
-    settings = home.settings()
-    with warehouse.session(settings) as connection:
-        connection.execute(spoil)
-    gate = next(g for g in GATES if g.name == door)
-    failed = [v for v in judge(gate, settings) if not v.passed]
-    assert failed and all(v.expectation.is_blocking for v in failed)
-    assert all(v.rows for v in failed), "a failed gate shows rows"
-    assert (Path(settings.home) / "data_docs" / door / "index.html").is_file()
-
-
-def test_a_source_that_does_not_answer_stops_at_the_raw_door(home: Home, vendors: Sandbox, monkeypatch: Any) -> None:
+@pytest.mark.parametrize("name", VENDOR_FAULTS)
+def test_a_vendors_fault_is_stopped(name: str, home: Home, vendors: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     import orchestration.assets.raw as raw
     from ingestion.client import Client
 
     monkeypatch.setattr(Client, "_pause", lambda self, seconds: None)
     monkeypatch.setattr(raw, "RETRY", None)
+    door, reason, fault = VENDOR_FAULTS[name]
+    vendors.change(faults=[fault])
+    stopped(home, door, reason)
+
+
+def test_a_fault_that_goes_away_leaves_no_trace(home: Home, vendors: Sandbox) -> None:
     before = content(home)
-    vendors.change(faults=[{"kind": "storm_500", "vendor": "openai", "path": "costs"}])
-    assert not home.run()
-    assert "warehouse__prepared" not in home.steps
-    assert any("costs" in reason for reason in home.failures)
+    vendors.change(faults=[CENTS])
+    said = stopped(home, "focus", "source_days_outside_band")
+    assert "source=anthropic" in said, "a failed gate shows rows"
+    assert (home.path / "data_docs/focus/index.html").is_file()
+    vendors.change(faults=[])
+    assert home.run(), (home.failed, home.failures)
     assert content(home) == before
+
+
+def _a_cost_file(home: Home) -> Path:
+    """A landed file of the home, made its own: the copy shares files with the home it was copied from."""
+    path = max((home.path / "lake/raw/anthropic/cost_report").glob("window=*/*.parquet"))
+    content_of = path.read_bytes()
+    path.unlink()
+    path.write_bytes(content_of)
+    return path
+
+
+def test_a_landed_file_that_was_edited_is_stopped_at_the_raw_door(home: Home) -> None:
+    path = _a_cost_file(home)
+    frame = pl.read_parquet(path)
+    richer = pl.when(pl.int_range(pl.len()) == 0).then(pl.lit("123456")).otherwise("amount_cents").alias("amount_cents")
+    frame.with_columns(richer).write_parquet(path)
+    said = stopped(home, "raw", "raw_deliveries_not_as_landed", full=True)
+    assert "dataset=cost_report" in said
+    frame.head(frame.height - 1).write_parquet(path)
+    assert "dataset=cost_report" in stopped(home, "raw", "raw_deliveries_not_as_landed", full=True)
+    path.write_bytes(path.read_bytes()[:-100])
+    assert "anthropic__cost_report cannot be read" in stopped(home, "raw", "cannot be read", full=True)
+
+
+def _plant(monkeypatch: pytest.MonkeyPatch, stage: str, statement: str) -> None:
+    """Change rows right after a dbt stage was built, inside the run, as a wrong model would."""
+    build = dbt_build.build
+
+    def spoilt(settings: Any, at: str, *, full_refresh: bool) -> Any:
+        results = build(settings, at, full_refresh=full_refresh)
+        if at == stage:
+            with warehouse.session(settings) as connection:
+                connection.execute(statement)
+        return results
+
+    monkeypatch.setattr(dbt_build, "build", spoilt)
+
+
+def test_a_share_too_much_is_stopped_at_the_ledger_door_and_a_full_rebuild_mends_it(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = content(home)
+    with monkeypatch.context() as planted:
+        _plant(
+            planted,
+            "ledger",
+            "update ledger.fct_attribution_ledger set BilledCost = BilledCost + 0.00000000000001 where ledger_id ="
+            " (select min(ledger_id) from ledger.fct_attribution_ledger)",
+        )
+        stopped(home, "ledger", "ledger_days_with_a_difference")
+    assert home.run(full=True), (home.failed, home.failures)
+    assert content(home) == before, "incremental and full builds differ"
+
+
+def test_a_day_lost_in_a_mart_is_stopped_at_the_marts_door(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    _plant(
+        monkeypatch,
+        "marts",
+        "delete from marts.mart_daily_spend where charge_date = (select min(charge_date) from marts.mart_daily_spend)",
+    )
+    stopped(home, "marts", "marts_days_with_a_difference")
+
+
+def test_a_forecast_with_crossed_intervals_is_stopped(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    from forecasting import run as forecasting_run
+
+    forecast = forecasting_run.forecast
+
+    def crossed(*arguments: Any, **options: Any) -> Any:
+        result = forecast(*arguments, **options)
+        low = (pl.col("point") + 10).alias("lo80"), (pl.col("point") - 10).alias("hi80")
+        return dataclasses.replace(result, forecast_total=result.forecast_total.with_columns(*low))
+
+    monkeypatch.setattr(forecasting_run, "forecast", crossed)
+    stopped(home, "forecasts", "forecasts_crossed_intervals|forecast_total")
+
+
+def test_a_snapshot_that_lost_rows_is_not_switched_to(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = publish._copy
+
+    def lossy(connection: duckdb.DuckDBPyConnection, name: str, *rest: Any) -> int:
+        written = copy(connection, name, *rest)
+        if name == "ledger.attribution":
+            connection.execute("delete from snapshot.ledger.attribution where charge_date = date '2026-10-05'")
+        return written
+
+    monkeypatch.setattr(publish, "_copy", lossy)
+    stopped(home, "publish", "differs from the warehouse in ledger.attribution")

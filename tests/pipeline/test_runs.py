@@ -4,30 +4,33 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import os
-import signal
+import random
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import duckdb
+import pytest
 
+from orchestration.cli import main
 from sandbox import canaries
 from sandbox.server import Sandbox
-from tests.pipeline.conftest import Home, content, instant
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.pipeline.conftest import Home, content, hashes
+from tests.pipeline.kills import draw, killed
 
 
 def test_one_run_lands_attributes_ties_out_and_publishes(built: Home) -> None:
     rows = dict(built.query("select fidelity_tier, sum(cost) from marts.attribution_coverage where team is null group by 1"))
     assert sum(rows.values()) > 0 and rows.get("call", 0) > 0
-    assert built.query("select count(*) from marts.invoice_tie_out where state = 'difference'") == [(0,)]
-    [(focus, ledger)] = built.query(
-        "select (select sum(BilledCost) from focus.cost_and_usage), (select sum(BilledCost) from ledger.attribution)"
-    )
-    assert focus == ledger
+    ties = dict(built.query("select state, count(*) from marts.invoice_tie_out where billing_period = date '2026-09-01' group by 1"))
+    assert ties == {"tied": 3}
+    unequal = """
+        select x_charge_id, f.BilledCost, l.BilledCost from focus.cost_and_usage as f
+        full join (select x_charge_id, sum(BilledCost) as BilledCost, sum(EffectiveCost) as EffectiveCost
+                   from ledger.attribution group by 1) as l using (x_charge_id)
+        where f.BilledCost is distinct from l.BilledCost or f.EffectiveCost is distinct from l.EffectiveCost
+    """
+    assert built.query(unequal) == []
     for name in ("review.html", "review.xlsx", "snapshot.json", "warehouse.duckdb"):
         assert (built.path / "published/current" / name).stat().st_size > 0
 
@@ -45,79 +48,94 @@ def test_the_same_day_twice_changes_nothing(home: Home) -> None:
     before = content(home)
     assert home.run(), (home.failed, home.failures)
     assert content(home) == before
-    assert home.query("select count(*) from raw.scope", published=False) == [(0,)]
+    assert home.query("select is_full_rebuild, (select count(*) from raw.scope) from raw.run_context", published=False) == [(False, 0)]
 
 
-def test_an_incremental_build_equals_a_full_one(home: Home) -> None:
-    before = content(home)
-    assert home.run(full=True), (home.failed, home.failures)
-    assert content(home) == before
-
-
-def test_days_out_of_order_give_the_same_marts(built: Home, vendors: Sandbox, tmp_path: Path) -> None:
-    end = built.settings().as_of.date()
+def test_days_landed_out_of_order_give_the_same_marts(built: Home, vendors: Sandbox, tmp_path: Path) -> None:
+    last = built.settings().last_complete_day
+    start = built.settings().start_date
     home = Home(tmp_path / "home", dict(built.environment))
-    for back in (4, 0):
-        day = end - dt.timedelta(days=back)
-        vendors.change(clock=dt.datetime(day.year, day.month, day.day, 6, tzinfo=dt.UTC))
-        assert home.run(AISL_AS_OF=instant(day)), (home.failed, home.failures)
+    assert home.run(days=(last - dt.timedelta(days=3), last)), (home.failed, home.failures)
+    assert not home.run(days=(start + dt.timedelta(days=2), start + dt.timedelta(days=9))), "days between are missing"
+    assert any("raw_missing_windows" in reason for reason in home.failed)
+    assert home.run(), (home.failed, home.failures)
     assert content(home) == content(built)
 
 
-def test_a_restated_day_changes_its_source_and_day_and_nothing_else(home: Home, vendors: Sandbox) -> None:
-    spend = "select x_SourceId, charge_date, sum(BilledCost) from focus.cost_and_usage group by all"
-    before = {row[:2]: row[2] for row in home.query(spend)}
+def test_days_that_are_not_there_yet_cannot_be_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--profile", "samples", "--from", "2100-01-01"]) == 2
+    assert "the last complete day" in capsys.readouterr().err
+
+
+# Reads the published file before and after, in a process of its own, with the file open all the time.
+_READER = """
+import sys, duckdb
+connection = duckdb.connect(sys.argv[1], read_only=True)
+ask = lambda: connection.execute("select count(*), sum(BilledCost), max(charge_date) from focus.cost_and_usage").fetchone()
+print(ask(), flush=True)
+sys.stdin.readline()
+print(ask(), flush=True)
+"""
+
+
+def test_a_restated_day_changes_its_rows_only_while_a_reader_holds_the_file(home: Home, vendors: Sandbox) -> None:
+    file = home.path / "published/current/warehouse.duckdb"
+    relations = {
+        "focus.cost_and_usage": ("x_SourceId", "charge_date"),
+        "ledger.attribution": ("source", "charge_date"),
+        "marts.daily_spend": ("provider", "charge_date"),
+    }
+
+    def by_day() -> dict[str, dict]:
+        connection = duckdb.connect(str(file), read_only=True)
+        try:
+            return {name: hashes(connection, name, by) for name, by in relations.items()}
+        finally:
+            connection.close()
+
+    before = by_day()
     day = home.settings().last_complete_day - dt.timedelta(days=2)
+    [(billed,)] = home.query(f"select sum(BilledCost) from focus.cost_and_usage where x_SourceId = 'anthropic' and charge_date = '{day}'")
     vendors.change(faults=[{"kind": "restated_day", "vendor": "anthropic", "day": day.isoformat()}])
-    assert home.run(), (home.failed, home.failures)
-    after = {row[:2]: row[2] for row in home.query(spend)}
-    assert {key for key in before | after if before.get(key) != after.get(key)} == {("anthropic", day)}
-    assert after["anthropic", day] > before["anthropic", day]
-
-
-def _killed(home: Home, seconds: float) -> None:
-    """Start a run as a process of its own and kill it, with what it started, after some seconds."""
-    environment = {**os.environ, **home.environment, "AISL_HOME": str(home.path), "PYTHONPATH": str(ROOT)}
-    code = (
-        "from orchestration.settings import load_settings; from orchestration.cli import materialise;"
-        "from orchestration.progress import Progress;"
-        "materialise(load_settings(), Progress(lambda line: None), full=True)"
+    reader = subprocess.Popen(
+        [sys.executable, "-c", _READER, str(file)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
-    process = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", code],
-        env=environment,
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    time.sleep(seconds)
-    alive = process.poll() is None
-    if alive:
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    assert alive, "the run was over before the kill"
+    try:
+        assert reader.stdout is not None
+        seen = reader.stdout.readline()
+        assert home.run(), (home.failed, home.failures)
+        after_run, _ = reader.communicate("\n", timeout=60)
+    finally:
+        reader.kill()
+    assert seen == after_run and "Decimal" in seen, "an open reader keeps its snapshot"
+
+    after = by_day()
+    changed = {
+        name: {key for key in before[name] | after[name] if before[name].get(key) != after[name].get(key)}
+        for name in relations
+    }
+    assert changed["focus.cost_and_usage"] == {("anthropic", day)}
+    assert changed["ledger.attribution"] == {("anthropic", day)}
+    assert {d for _, d in changed["marts.daily_spend"]} == {day} and len(changed["marts.daily_spend"]) == 1
+    [(restated,)] = home.query(f"select sum(BilledCost) from focus.cost_and_usage where x_SourceId = 'anthropic' and charge_date = '{day}'")
+    assert float(restated) / float(billed) - 1.1 < 0.001 and restated > billed
 
 
-def test_two_kills_and_a_rerun_give_the_marts_of_an_undisturbed_run(home: Home) -> None:
+def test_two_kills_and_a_rerun_give_the_marts_of_an_undisturbed_run(home: Home, built: Home) -> None:
     before = content(home)
-    for seconds in (8.0, 16.0):
-        _killed(home, seconds)
-        assert content(home) == before, "a killed run changed what readers see"
+    generator = random.Random(20261019)
+    early = {s: t for s, t in built.steps.items() if s.startswith("raw__") or s in ("warehouse__prepared", "dbt_focus")}
+    late = {s: built.steps[s] for s in ("dbt_ledger", "dbt_marts", "forecasts", "dbt_decisions", "publish")}
+    hit = []
+    for phase in (early, late):
+        step, delay = draw(phase, generator)
+        hit.append(killed(home, step, delay / 2, full=True))
+        assert hit[-1], "the run was over before the kill"
+        assert content(home) == before, f"a run killed in {hit[-1]} changed what readers see"
+    assert hit[0] != hit[1]
     assert home.run(), (home.failed, home.failures)
     assert content(home) == before
     assert not list((home.path / "published").glob(".building-*"))
-
-
-def test_a_reader_neither_blocks_a_run_nor_sees_half_of_it(home: Home) -> None:
-    reader = duckdb.connect(str(home.path / "published/current/warehouse.duckdb"), read_only=True)
-    try:
-        question = "select count(*), sum(BilledCost) from focus.cost_and_usage"
-        before = reader.execute(question).fetchone()
-        assert home.run(), (home.failed, home.failures)
-        assert reader.execute(question).fetchone() == before
-    finally:
-        reader.close()
 
 
 def _texts() -> list[str]:

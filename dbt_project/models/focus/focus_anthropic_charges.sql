@@ -32,6 +32,7 @@ cost as (
         coalesce(report.inference_geo, 'not_available') as inference_geo,
         upper(coalesce(report.currency, 'USD')) as currency,
         sum(report.amount_usd) as amount,
+        sum(report.amount_usd_remainder) as amount_remainder,
         max(report.description) as description,
         max(report.delivery_id) as delivery_id
     from {{ ref('stg_anthropic__cost_report') }} as report
@@ -142,7 +143,7 @@ shared as (
         relation='weighted', partition_by=['cost_key'], order_by=['credential_key'], weight='quantity',
         columns=['account', 'charge_date', 'workspace_id', 'cost_type', 'token_type', 'token_meter', 'direction', 'cache_action',
                  'sku_meter', 'model', 'service_tier', 'context_window', 'inference_geo', 'currency', 'description',
-                 'delivery_id', 'cost_key', 'api_key_id', 'account_id', 'service_account_id', 'credential_key', 'quantity'],
+                 'delivery_id', 'cost_key', 'amount_remainder', 'api_key_id', 'account_id', 'service_account_id', 'credential_key', 'quantity'],
         amounts={'amount': 'billed_cost'}, share=none) }}
 ),
 
@@ -205,6 +206,7 @@ meters as (
     from priced
 )
 
+-- Below the ledger's scale nothing is shared out: the first key of a cost carries the remainder.
 select
 {{ focus_row({
     'BilledCost': 'billed_cost',
@@ -258,6 +260,13 @@ select
     'x_CredentialId': 'api_key_id',
     'x_PrincipalId': 'coalesce(account_id, service_account_id)',
     'x_WorkspaceId': 'coalesce(workspace_id, default_workspace_id)',
+    'x_BilledCostRemainder': 'case when key_number = 1 then amount_remainder else 0 end',
     'x_ResidualName': "case when match_key_missing then 'cost_without_usage' end",
 }) }}
-from (select *, quantity is null and cost_type in ('tokens', 'web_search') as match_key_missing from meters) as meter_rows
+from (
+    select
+        *,
+        quantity is null and cost_type in ('tokens', 'web_search') as match_key_missing,
+        row_number() over (partition by cost_key order by credential_key) as key_number
+    from meters
+) as meter_rows

@@ -1,3 +1,4 @@
+{{ config(materialized='view') }}
 {#- One row per line, plus one Usage row `Unused` per recurring commitment fee whose commitment was not used up: the fee
     is cash (BilledCost), the unused part is accrual (EffectiveCost), and FOCUS keeps the two on different rows. -#}
 {%- set commitment_id = 'coalesce(lines.savings_plan_arn, lines.reservation_arn)' -%}

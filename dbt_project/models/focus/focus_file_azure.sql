@@ -1,3 +1,4 @@
+{{ config(materialized='view') }}
 {#- Actual rows carry BilledCost, amortized rows carry EffectiveCost; on a day that has both views neither carries the
     other's cost, and the quantities and list prices stay on the actual rows. The two are never added. -#}
 with lines as (

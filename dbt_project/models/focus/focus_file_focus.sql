@@ -1,1 +1,2 @@
+{{ config(materialized='view') }}
 {{ focus_rows_from_file(ref('stg_files__focus')) }}

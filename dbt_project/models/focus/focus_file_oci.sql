@@ -1,3 +1,4 @@
+{{ config(materialized='view') }}
 {#- An empty cost is free usage: 0. A correction of an earlier month is billed in the newest month of its file. -#}
 with lines as (
     select

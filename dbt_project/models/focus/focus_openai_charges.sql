@@ -209,5 +209,6 @@ select
     'x_ServiceTier': 'service_tier',
     'x_CredentialId': 'api_key_id',
     'x_WorkspaceId': 'project_id',
+    'x_BilledCostRemainder': 'amount_usd_remainder',
 }) }}
 from meters

@@ -10,41 +10,46 @@
 -- A charge goes one way: shared among the gateway's requests of its pool, else to the engineer or team that owns it,
 -- else by a dated rule, else to a named rest. Every way ends in one largest-remainder split, so nothing is lost.
 with charges as (
-    select charges.*
+    select
+        charges.*,
+        coalesce(charges.x_CredentialId, workspaces.workspace_id, '') as pool_key,
+        workspaces.workspace_id is not null as is_gateway_workspace
     from {{ ref('focus_cost_and_usage') }} as charges
     inner join {{ ref('int_ledger_scope') }} as scope on scope.charge_date = charges.charge_date
+    left join {{ ref('int_gateway_workspace') }} as workspaces
+        on {{ is_gateway_workspace('charges', 'workspaces') }}
 ),
 
 metered as (
     select
-        x_charge_id, charge_date, x_SourceId, x_Account, x_ModelId, x_TokenMeter, x_CredentialId,
+        x_charge_id, charge_date, x_SourceId, x_Account, x_ModelId, x_TokenMeter, pool_key,
         case when ConsumedUnit = 'Tokens' then coalesce(ConsumedQuantity, 0) else 0 end as tokens,
         row_number() over (
-            partition by charge_date, x_SourceId, x_Account, x_ModelId, x_TokenMeter, x_CredentialId order by x_charge_id
+            partition by charge_date, x_SourceId, x_Account, x_ModelId, x_TokenMeter, pool_key order by x_charge_id
         ) as ordinal_in_pool
     from charges
     where x_TokenMeter is not null and x_ModelId is not null
 ),
 
--- Pool: one account's bill for one day, model, token meter and key.
+-- Pool: one account's bill for one day, model, token meter and key, or workspace where the bill names no key.
 pools as (
     select
-        charge_date, x_SourceId, x_Account, x_ModelId, x_TokenMeter, x_CredentialId,
+        charge_date, x_SourceId, x_Account, x_ModelId, x_TokenMeter, pool_key,
         cast(floor(greatest(sum(tokens), 0)) * 1000000 as bigint) as billed_weight
     from metered
-    group by charge_date, x_SourceId, x_Account, x_ModelId, x_TokenMeter, x_CredentialId
+    group by charge_date, x_SourceId, x_Account, x_ModelId, x_TokenMeter, pool_key
 ),
 
 billed_meters as (
     select
-        charge_date, x_SourceId, x_Account, x_ModelId, x_CredentialId,
+        charge_date, x_SourceId, x_Account, x_ModelId, pool_key,
         max(case when x_TokenMeter = 'input' then 1 else 0 end) as has_input,
         max(case when x_TokenMeter = 'embedding' then 1 else 0 end) as has_embedding,
         max(case when x_TokenMeter = 'cache_write' then 1 else 0 end) as has_cache_write,
         max(case when x_TokenMeter = 'cache_write_5m' then 1 else 0 end) as has_cache_write_5m,
         max(case when x_TokenMeter = 'cache_write_1h' then 1 else 0 end) as has_cache_write_1h
     from pools
-    group by charge_date, x_SourceId, x_Account, x_ModelId, x_CredentialId
+    group by charge_date, x_SourceId, x_Account, x_ModelId, pool_key
 ),
 
 -- Bill and gateway may name cache writes and embeddings differently; the bill's meters decide.
@@ -64,24 +69,24 @@ seen as (
         and billed.x_SourceId = groups.provider_source
         and billed.x_Account = groups.provider_account
         and billed.x_ModelId = groups.model_id
-        and coalesce(billed.x_CredentialId, '') = coalesce(groups.provider_credential_id, '')
+        and billed.pool_key = groups.pool_key
 ),
 
 pool_targets as (
     select
-        charge_date, provider_source, provider_account, model_id, billed_meter, provider_credential_id,
+        charge_date, provider_source, provider_account, model_id, billed_meter, pool_key,
         fidelity_tier, allocation_method, workflow, feature, team, customer_id, person_id, work_item_key, environment,
         cast(sum(weight) as bigint) as weight,
         cast(sum(calls) as bigint) as calls
     from seen
     group by
-        charge_date, provider_source, provider_account, model_id, billed_meter, provider_credential_id,
+        charge_date, provider_source, provider_account, model_id, billed_meter, pool_key,
         fidelity_tier, allocation_method, workflow, feature, team, customer_id, person_id, work_item_key, environment
 ),
 
 pool_sums as (
     select
-        pools.charge_date, pools.x_SourceId, pools.x_Account, pools.x_ModelId, pools.x_TokenMeter, pools.x_CredentialId,
+        pools.charge_date, pools.x_SourceId, pools.x_Account, pools.x_ModelId, pools.x_TokenMeter, pools.pool_key,
         pools.billed_weight,
         cast(sum(targets.weight) as bigint) as seen_weight
     from pools
@@ -91,9 +96,9 @@ pool_sums as (
         and targets.provider_account = pools.x_Account
         and targets.model_id = pools.x_ModelId
         and targets.billed_meter = pools.x_TokenMeter
-        and coalesce(targets.provider_credential_id, '') = coalesce(pools.x_CredentialId, '')
+        and targets.pool_key = pools.pool_key
     group by
-        pools.charge_date, pools.x_SourceId, pools.x_Account, pools.x_ModelId, pools.x_TokenMeter, pools.x_CredentialId,
+        pools.charge_date, pools.x_SourceId, pools.x_Account, pools.x_ModelId, pools.x_TokenMeter, pools.pool_key,
         pools.billed_weight
 ),
 
@@ -106,7 +111,7 @@ pooled_charges as (
         and sums.x_Account = metered.x_Account
         and sums.x_ModelId = metered.x_ModelId
         and sums.x_TokenMeter = metered.x_TokenMeter
-        and sums.x_CredentialId is not distinct from metered.x_CredentialId
+        and sums.pool_key = metered.pool_key
 ),
 
 owners as (
@@ -144,7 +149,7 @@ request_shares as (
         and targets.provider_account = pooled.x_Account
         and targets.model_id = pooled.x_ModelId
         and targets.billed_meter = pooled.x_TokenMeter
-        and coalesce(targets.provider_credential_id, '') = coalesce(pooled.x_CredentialId, '')
+        and targets.pool_key = pooled.pool_key
     inner join owners on owners.x_charge_id = pooled.x_charge_id
 ),
 
@@ -174,7 +179,7 @@ unpooled as (
     select
         charges.x_charge_id, charges.charge_date, charges.x_SourceId, charges.ServiceName, charges.SubAccountId,
         charges.ChargeCategory, charges.x_ResidualName,
-        owners.is_gateway and charges.x_TokenMeter is not null as is_unseen,
+        (owners.is_gateway or charges.is_gateway_workspace) and charges.x_TokenMeter is not null as is_unseen,
         case when not owners.is_gateway then owners.person_id end as person_id,
         coalesce(owners.team, people.team) as team,
         owners.workflow, owners.environment, owners.owner_method
@@ -372,46 +377,45 @@ targets as (
 
 -- Only numbers go through the split's sorts; the wide columns are joined back by them.
 numbered as (
-    select x_charge_id, row_number() over (order by x_charge_id) as charge_number from charges
+    select
+        x_charge_id,
+        row_number() over (order by x_charge_id) as charge_number,
+        {{ signed_units('BilledCost') }} as billed_units,
+        {{ signed_units('EffectiveCost') }} as effective_units,
+        {{ signed_units('x_ReportingCost') }} as reporting_units,
+        {{ signed_units('tokens') }} as token_units
+    from (
+        select
+            x_charge_id, BilledCost, EffectiveCost, x_ReportingCost,
+            cast(case when ConsumedUnit = 'Tokens' and x_TokenMeter is not null then ConsumedQuantity end as decimal(38, 14)) as tokens
+        from charges
+    ) as amounts
 ),
 
 ordered as (
     select
         targets.*,
-        numbered.charge_number,
+        numbered.charge_number, numbered.billed_units, numbered.effective_units, numbered.reporting_units, numbered.token_units,
         row_number() over (partition by numbered.charge_number order by targets.target_key) as target_ordinal
     from targets
     inner join numbered on numbered.x_charge_id = targets.x_charge_id
 ),
 
-weighted as (
-    select
-        ordered.charge_number,
-        ordered.target_ordinal,
-        ordered.weight,
-        charges.BilledCost,
-        charges.EffectiveCost,
-        charges.x_ReportingCost,
-        cast(case when charges.ConsumedUnit = 'Tokens' and charges.x_TokenMeter is not null then charges.ConsumedQuantity end
-            as decimal(38, 14)) as tokens
-    from ordered
-    inner join charges on charges.x_charge_id = ordered.x_charge_id
-),
-
 divided as (
     {{ largest_remainder(
-        relation='weighted',
+        relation='ordered',
         partition_by=['charge_number'],
         order_by=['target_ordinal'],
         weight='weight',
         columns=['charge_number'],
         amounts={
-            'BilledCost': 'share_billed_cost',
-            'EffectiveCost': 'share_effective_cost',
-            'x_ReportingCost': 'share_reporting_cost',
-            'tokens': 'share_tokens',
+            'billed_units': 'share_billed_cost',
+            'effective_units': 'share_effective_cost',
+            'reporting_units': 'share_reporting_cost',
+            'token_units': 'share_tokens',
         },
-        share='share') }}
+        share='share',
+        amounts_in_units=true) }}
 ),
 
 split as (

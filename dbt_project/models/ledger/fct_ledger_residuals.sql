@@ -20,7 +20,7 @@ charged as (
         ledger.residual_name,
         ledger.source,
         ledger.account,
-        charges.x_CredentialId as credential_id,
+        coalesce(charges.x_CredentialId, workspaces.workspace_id) as credential_id,
         ledger.model_id,
         ledger.token_meter,
         ledger.fidelity_tier,
@@ -32,15 +32,17 @@ charged as (
     from ledger
     inner join {{ ref('focus_cost_and_usage') }} as charges
         on charges.x_charge_id = ledger.x_charge_id and charges.charge_date = ledger.charge_date
+    left join {{ ref('int_gateway_workspace') }} as workspaces
+        on {{ is_gateway_workspace('charges', 'workspaces') }}
     group by
-        ledger.charge_date, ledger.residual_name, ledger.source, ledger.account, charges.x_CredentialId, ledger.model_id,
+        ledger.charge_date, ledger.residual_name, ledger.source, ledger.account, coalesce(charges.x_CredentialId, workspaces.workspace_id), ledger.model_id,
         ledger.token_meter, ledger.fidelity_tier, ledger.BillingCurrency
 ),
 
 billed as (
     select
         charges.charge_date, charges.x_SourceId as source, charges.x_Account as account,
-        coalesce(charges.x_CredentialId, '') as credential_id, charges.x_ModelId as model_id,
+        coalesce(charges.x_CredentialId, workspaces.workspace_id, '') as credential_id, charges.x_ModelId as model_id,
         case
             when charges.x_TokenMeter like 'cache_write%' then 'cache_write'
             when charges.x_TokenMeter = 'embedding' then 'input'
@@ -49,9 +51,11 @@ billed as (
         sum(charges.ConsumedQuantity) as tokens
     from {{ ref('focus_cost_and_usage') }} as charges
     inner join {{ ref('int_ledger_scope') }} as scope on scope.charge_date = charges.charge_date
+    left join {{ ref('int_gateway_workspace') }} as workspaces
+        on {{ is_gateway_workspace('charges', 'workspaces') }}
     where charges.x_TokenMeter is not null and charges.ConsumedUnit = 'Tokens'
     group by
-        charges.charge_date, charges.x_SourceId, charges.x_Account, coalesce(charges.x_CredentialId, ''), charges.x_ModelId,
+        charges.charge_date, charges.x_SourceId, charges.x_Account, coalesce(charges.x_CredentialId, workspaces.workspace_id, ''), charges.x_ModelId,
         case
             when charges.x_TokenMeter like 'cache_write%' then 'cache_write'
             when charges.x_TokenMeter = 'embedding' then 'input'
@@ -62,13 +66,13 @@ billed as (
 seen as (
     select
         pools.charge_date, pools.provider_source as source, pools.provider_account as account,
-        coalesce(pools.provider_credential_id, '') as credential_id, pools.model_id,
+        pools.pool_key as credential_id, pools.model_id,
         case when pools.token_meter like 'cache_write%' then 'cache_write' else pools.token_meter end as token_meter,
         cast(sum(pools.weight) as decimal(28, 0)) * cast(0.000001 as decimal(6, 6)) as tokens
     from {{ ref('int_call_pool_day') }} as pools
     inner join {{ ref('int_ledger_scope') }} as scope on scope.charge_date = pools.charge_date
     group by
-        pools.charge_date, pools.provider_source, pools.provider_account, coalesce(pools.provider_credential_id, ''), pools.model_id,
+        pools.charge_date, pools.provider_source, pools.provider_account, pools.pool_key, pools.model_id,
         case when pools.token_meter like 'cache_write%' then 'cache_write' else pools.token_meter end
 ),
 

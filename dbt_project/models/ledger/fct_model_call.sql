@@ -10,15 +10,12 @@ with scope as (
     select distinct account, charge_date from {{ source('raw', 'scope') }} where source = 'litellm'
 ),
 
-logged as (
-    select
-        logs.*,
-        coalesce(logs.is_gateway_cache_hit, false) as is_cached_answer,
-        coalesce(logs.cache_read_tokens, 0) as read_tokens,
-        coalesce(logs.cache_creation_tokens, 0) as write_tokens
+-- A response logged twice is one request; the successful line with most tokens tells its usage. Chosen by its place in the
+-- delivery, so that the sort moves no wide rows.
+kept as (
+    select logs.delivery_id, logs.ordinal
     from {{ ref('stg_litellm__spend_logs') }} as logs
     inner join scope on scope.account = logs.account and scope.charge_date = logs.charge_date
-    -- A response logged twice is one request; the successful line with most tokens tells its usage.
     qualify row_number() over (
         partition by
             logs.account,
@@ -29,6 +26,16 @@ logged as (
             end
         order by case when logs.status = 'success' then 0 else 1 end, coalesce(logs.total_tokens, 0) desc, logs.request_id
     ) = 1
+),
+
+logged as (
+    select
+        logs.*,
+        coalesce(logs.is_gateway_cache_hit, false) as is_cached_answer,
+        coalesce(logs.cache_read_tokens, 0) as read_tokens,
+        coalesce(logs.cache_creation_tokens, 0) as write_tokens
+    from {{ ref('stg_litellm__spend_logs') }} as logs
+    inner join kept on kept.delivery_id = logs.delivery_id and kept.ordinal = logs.ordinal
 ),
 
 -- Most emitters count cache tokens inside the prompt; one that does not gives itself away by a prompt smaller than them.
@@ -85,6 +92,7 @@ resolved as (
         deployments.provider_source,
         deployments.provider_account,
         deployments.provider_credential_id,
+        deployments.workspace_id as provider_workspace_id,
         case when projects.project_key is not null then classed.ticket_text end as ticket_key,
         coalesce(team_owners.team, key_owners.team) as team,
         coalesce(declared_users.person_id, declared_emails.person_id, key_owners.person_id) as person_id,
@@ -144,6 +152,7 @@ select
     cast(resolved.provider_source as string) as provider_source,
     cast(resolved.provider_account as string) as provider_account,
     cast(resolved.provider_credential_id as string) as provider_credential_id,
+    cast(resolved.provider_workspace_id as string) as provider_workspace_id,
     cast(resolved.uncached_tokens as bigint) as tokens_input_uncached,
     cast(resolved.cached_tokens as bigint) as tokens_cache_read,
     cast(resolved.write_5m_tokens as bigint) as tokens_cache_write_5m,

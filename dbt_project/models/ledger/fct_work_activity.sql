@@ -6,7 +6,7 @@ with issues as (
 ),
 
 status_categories as (
-    select * from {{ ref('int_jira_status_category') }}
+    select * from {{ ref('stg_jira__status_categories') }}
 ),
 
 changes as (

@@ -54,7 +54,7 @@ grouped as (
         charge_date,
         provider_source,
         provider_account,
-        provider_credential_id,
+        coalesce(provider_credential_id, provider_workspace_id, '') as pool_key,
         model_id,
         method,
         own_ticket,
@@ -83,7 +83,7 @@ grouped as (
     from evidenced
     where tokens_total > 0
     group by
-        charge_date, provider_source, provider_account, provider_credential_id, model_id, method, own_ticket,
+        charge_date, provider_source, provider_account, coalesce(provider_credential_id, provider_workspace_id, ''), model_id, method, own_ticket,
         case when method = 'branch_ticket' then repo end, case when method = 'branch_ticket' then branch end,
         case when method = 'person_activity' then person_id end, coalesce(workflow, owner_workflow), feature, team, customer_id, person_id, environment
 ),
@@ -156,7 +156,7 @@ metered as (
 select
     cast(provider_source as string) as provider_source,
     cast(provider_account as string) as provider_account,
-    cast(provider_credential_id as string) as provider_credential_id,
+    cast(pool_key as string) as pool_key,
     cast(model_id as string) as model_id,
     cast(token_meter as string) as token_meter,
     cast(case
@@ -181,5 +181,5 @@ select
 from metered
 where tokens > 0
 group by
-    provider_source, provider_account, provider_credential_id, model_id, token_meter, method, allocation_method,
+    provider_source, provider_account, pool_key, model_id, token_meter, method, allocation_method,
     workflow, feature, share_team, customer_id, person_id, work_item_key, environment, charge_date

@@ -6,7 +6,7 @@ with pool_cost as (
         charges.charge_date,
         charges.x_SourceId as provider_source,
         charges.x_Account as provider_account,
-        coalesce(charges.x_CredentialId, '') as provider_credential_id,
+        coalesce(charges.x_CredentialId, workspaces.workspace_id, '') as pool_key,
         charges.x_ModelId as model_id,
         case
             when charges.x_TokenMeter like 'cache_write%' then 'cache_write'
@@ -16,9 +16,11 @@ with pool_cost as (
         sum(charges.x_ReportingCost) as cost,
         sum(charges.ConsumedQuantity) as tokens
     from {{ ref('focus_cost_and_usage') }} as charges
+    left join {{ ref('int_gateway_workspace') }} as workspaces
+        on {{ is_gateway_workspace('charges', 'workspaces') }}
     where charges.x_TokenMeter is not null and charges.x_ModelId is not null
     group by
-        charges.charge_date, charges.x_SourceId, charges.x_Account, coalesce(charges.x_CredentialId, ''), charges.x_ModelId,
+        charges.charge_date, charges.x_SourceId, charges.x_Account, coalesce(charges.x_CredentialId, workspaces.workspace_id, ''), charges.x_ModelId,
         case
             when charges.x_TokenMeter like 'cache_write%' then 'cache_write'
             when charges.x_TokenMeter = 'embedding' then 'input'
@@ -28,18 +30,18 @@ with pool_cost as (
 
 seen as (
     select
-        charge_date, provider_source, provider_account, coalesce(provider_credential_id, '') as provider_credential_id, model_id,
+        charge_date, provider_source, provider_account, pool_key, model_id,
         case when token_meter like 'cache_write%' then 'cache_write' else token_meter end as token_meter,
         cast(sum(weight) as decimal(28, 0)) * cast(0.000001 as decimal(6, 6)) as tokens
     from {{ ref('int_call_pool_day') }}
     group by
-        charge_date, provider_source, provider_account, coalesce(provider_credential_id, ''), model_id,
+        charge_date, provider_source, provider_account, pool_key, model_id,
         case when token_meter like 'cache_write%' then 'cache_write' else token_meter end
 ),
 
 rates as (
     select
-        pool_cost.charge_date, pool_cost.provider_source, pool_cost.provider_account, pool_cost.provider_credential_id,
+        pool_cost.charge_date, pool_cost.provider_source, pool_cost.provider_account, pool_cost.pool_key,
         pool_cost.model_id, pool_cost.token_meter,
         cast(case when pool_cost.cost < 0 then -1 else 1 end
             * {{ integer_quotient(
@@ -52,20 +54,20 @@ rates as (
         on seen.charge_date = pool_cost.charge_date
         and seen.provider_source = pool_cost.provider_source
         and seen.provider_account = pool_cost.provider_account
-        and seen.provider_credential_id = pool_cost.provider_credential_id
+        and seen.pool_key = pool_cost.pool_key
         and seen.model_id = pool_cost.model_id
         and seen.token_meter = pool_cost.token_meter
 ),
 
 pool_rates as (
     select
-        charge_date, provider_source, provider_account, provider_credential_id, model_id,
+        charge_date, provider_source, provider_account, pool_key, model_id,
         cast(max(case when token_meter = 'input' then cost_per_token end) as decimal(19, 18)) as input_rate,
         cast(max(case when token_meter = 'cache_read' then cost_per_token end) as decimal(19, 18)) as cache_read_rate,
         cast(max(case when token_meter = 'cache_write' then cost_per_token end) as decimal(19, 18)) as cache_write_rate,
         cast(max(case when token_meter = 'output' then cost_per_token end) as decimal(19, 18)) as output_rate
     from rates
-    group by charge_date, provider_source, provider_account, provider_credential_id, model_id
+    group by charge_date, provider_source, provider_account, pool_key, model_id
 )
 
 select
@@ -81,5 +83,5 @@ left join pool_rates as rates
     on rates.charge_date = calls.charge_date
     and rates.provider_source = calls.provider_source
     and rates.provider_account = calls.provider_account
-    and rates.provider_credential_id = coalesce(calls.provider_credential_id, '')
+    and rates.pool_key = coalesce(calls.provider_credential_id, calls.provider_workspace_id, '')
     and rates.model_id = calls.model_id

@@ -1,9 +1,10 @@
--- The precision and scale here are the ones the staging models cast to: cents keep two digits less than dollars.
-{{ rejected_values('anthropic', 'cost_report', {'amount_cents': [36, 12]}, not_null=['amount_cents']) }}
+{{ config(materialized='table') }}
+-- The types here are the ones the staging models cast to.
+{{ rejected_values('anthropic', 'cost_report', billed={'amount_cents': 2}) }}
 union all
 {{ rejected_values('anthropic', 'claude_code', {'estimated_cost_cents': [36, 12]}) }}
 union all
-{{ rejected_values('openai', 'costs', {'amount_usd': [38, 14], 'quantity': [28, 12]}, not_null=['amount_usd']) }}
+{{ rejected_values('openai', 'costs', {'quantity': [28, 12]}, billed={'amount_usd': 0}) }}
 union all
 {{ rejected_values('litellm', 'spend_logs', {'spend_usd': [38, 24]}) }}
 union all

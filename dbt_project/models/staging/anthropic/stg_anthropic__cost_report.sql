@@ -1,3 +1,5 @@
+{{ config(materialized='table') }}
+-- A table: it is read several times in a run, and holds the days in scope only.
 select
     raw_account as account,
     raw_window as window_key,
@@ -15,6 +17,7 @@ select
     context_window,
     inference_geo,
     currency,
-    {{ to_money('amount_cents', 2) }} as amount_usd,
+    {{ billed_amount('amount_cents', 2) }} as amount_usd,
+    {{ billed_remainder('amount_cents', 2) }} as amount_usd_remainder,
     cast({{ utc_timestamp('starting_at') }} as date) as charge_date
 from {{ source('raw', 'anthropic__cost_report') }}

@@ -1,3 +1,5 @@
+{{ config(materialized='table') }}
+-- A table: it is read several times in a run, and holds the days in scope only.
 select
     raw_account as account,
     raw_window as window_key,
@@ -10,7 +12,8 @@ select
     project_id,
     api_key_id,
     line_item,
-    {{ to_money('amount_usd') }} as amount_usd,
+    {{ billed_amount('amount_usd') }} as amount_usd,
+    {{ billed_remainder('amount_usd') }} as amount_usd_remainder,
     currency,
     {{ exact_decimal('quantity', 28, 12) }} as quantity,
     quantity_unit,

@@ -1,3 +1,5 @@
+{{ config(materialized='table') }}
+-- A table: it is read several times in a run, and holds the days in scope only.
 select
     raw_account as account,
     raw_window as window_key,
