@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from decimal import Decimal
 
 import numpy as np
 import polars as pl
@@ -195,12 +196,12 @@ def _active(budgets: pl.DataFrame, as_of: date) -> pl.DataFrame:
 
 def _pacing_row(run: _Run, series: pl.DataFrame, budget: dict[str, object]) -> dict[str, object]:
     panel, tree = run.panel, run.tree
-    first, end = budget["period_start"], budget["period_end"]
-    assert isinstance(first, date) and isinstance(end, date)
+    first, end, amount = budget["period_start"], budget["period_end"], budget["amount_usd"]
+    assert isinstance(first, date) and isinstance(end, date) and isinstance(amount, Decimal)
     level, scope = str(budget["scope_type"]), str(budget["scope"])
     row: dict[str, object] = {
         "budget_id": budget["budget_id"], "scope_type": level, "scope": scope, "period_start": first, "period_end": end,
-        "as_of": run.as_of, "budget": budget["amount_usd"],
+        "as_of": run.as_of, "budget": amount,
     }
     if level == TOTAL:
         found = [tree.total]
@@ -221,7 +222,7 @@ def _pacing_row(run: _Run, series: pl.DataFrame, budget: dict[str, object]) -> d
     shape = weekday_shape(panel.cost[s : s + 1], length)[0, -1] if length[0, -1] >= 28 else np.ones(7)
     weekdays = np.roll(shape, (panel.cutoff.weekday() + 1) % 7)
     state = pace(
-        budget=float(budget["amount_usd"]),  # type: ignore[arg-type]
+        budget=float(amount),
         first=first,
         end=end,
         cutoff=panel.cutoff,

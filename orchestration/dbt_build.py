@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import functools
+import graphlib
 import hashlib
 import json
 import os
@@ -19,6 +20,8 @@ from orchestration.settings import DBT_PROJECT, Settings
 from orchestration.warehouse import files_digest, seed_folders
 
 STAGES: tuple[str, ...] = ("focus", "ledger", "marts", "decisions")
+# The project counts as built once the ledger is; a run killed after that may have left the later stages unbuilt.
+_REMEMBERED = ("focus", "ledger")
 _ALREADY_BUILT = ("--exclude-resource-type", "seed", "--exclude", "config.materialized:view")
 
 
@@ -75,12 +78,13 @@ def parse(settings: Settings) -> None:
 def build(settings: Settings, stage: str, *, full_refresh: bool) -> list[NodeResult]:
     """Build one stage with its tests and release the warehouse file.
 
-    Tests that read two stages run in the later one. Without `full_refresh` the project is the one last built, so its
-    seeds and views are there already and are reported as kept. Raises DbtProjectBroken when dbt could not start at
-    all; failed models and tests are results, not errors.
+    Tests that read two stages run in the later one. Without `full_refresh` the project is the one last built, so seeds
+    and views up to the ledger are there already and are reported as kept. Raises DbtProjectBroken when dbt could not
+    start at all; failed models and tests are results, not errors.
     """
     from dbt.cli.main import dbtRunner
 
+    keeps = not full_refresh and stage in _REMEMBERED
     arguments = [
         *_quiet(settings),
         "build",
@@ -90,7 +94,8 @@ def build(settings: Settings, stage: str, *, full_refresh: bool) -> list[NodeRes
         "buildable",
         "--exclude-resource-type",
         "unit_test",
-        *(["--full-refresh"] if full_refresh else _ALREADY_BUILT),
+        *(["--full-refresh"] if full_refresh else []),
+        *(_ALREADY_BUILT if keeps else ()),
         *_project(settings),
     ]
     parsed = _parsed(settings, _parse_digest(settings))
@@ -98,8 +103,8 @@ def build(settings: Settings, stage: str, *, full_refresh: bool) -> list[NodeRes
         outcome = dbtRunner(manifest=parsed).invoke(arguments)
     if outcome.exception is not None or outcome.result is None:
         raise DbtProjectBroken(f"dbt could not build stage {stage}: {outcome.exception}")
-    kept = [] if full_refresh else _kept(parsed, stage)
-    return kept + [_node_result(r) for r in outcome.result.results]  # type: ignore[union-attr]
+    results = [_node_result(r) for r in outcome.result.results]  # type: ignore[union-attr]
+    return _with_kept(parsed, stage, results) if keeps else results
 
 
 def published_names(parsed: Mapping[str, Any]) -> dict[str, str]:
@@ -189,14 +194,18 @@ def _project(settings: Settings) -> list[str]:
     return ["--project-dir", folder, "--profiles-dir", folder, "--target-path", str(settings.dbt_target_dir)]
 
 
-def _kept(parsed: Any, stage: str) -> list[NodeResult]:
-    nodes = [
-        n
-        for n in parsed.nodes.values()
-        if stage in n.tags
-        and (n.resource_type == "seed" or (n.resource_type == "model" and n.config.materialized == "view"))
-    ]
-    return [NodeResult(n.unique_id, str(n.resource_type), "success", 0.0, "kept as built", None, None) for n in nodes]
+def _with_kept(parsed: Any, stage: str, results: list[NodeResult]) -> list[NodeResult]:
+    """The results and the stage's seeds and views, in the order of their dependencies."""
+    found = {r.unique_id: r for r in results}
+    for node in parsed.nodes.values():
+        is_kept = node.resource_type == "seed" or (node.resource_type == "model" and node.config.materialized == "view")
+        if is_kept and stage in node.tags:
+            kept = NodeResult(node.unique_id, str(node.resource_type), "success", 0.0, "kept as built", None, None)
+            found.setdefault(node.unique_id, kept)
+    before = {
+        n.unique_id: [d for d in getattr(n.depends_on, "nodes", ()) if d in parsed.nodes] for n in parsed.nodes.values()
+    }
+    return [found[name] for name in graphlib.TopologicalSorter(before).static_order() if name in found]
 
 
 def _node_result(result: Any) -> NodeResult:

@@ -61,12 +61,21 @@ def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
-def _layout(key: str, named: Mapping[str, str | Sequence[str]], **rest: object) -> Layout:
+def _layout(
+    key: str,
+    named: Mapping[str, str | Sequence[str]],
+    *,
+    cost: str,
+    day: str,
+    unit: str,
+    tag_prefix: str | None = None,
+    free: bool = False,
+) -> Layout:
     columns: dict[str, str] = {}
     for target, sources in named.items():
         for source in [sources] if isinstance(sources, str) else sources:
             columns[_plain(source)] = target
-    return Layout(BY_KEY[key], columns, **rest)  # type: ignore[arg-type]
+    return Layout(BY_KEY[key], columns, cost, day, unit, tag_prefix, free)
 
 
 FOCUS = Layout(

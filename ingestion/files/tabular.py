@@ -21,7 +21,10 @@ SUFFIXES = (".csv", ".csv.gz", ".parquet")
 
 
 def header(name: str, head: bytes, whole: Any) -> list[str]:
-    """Column names of a table file, from its first bytes, or from `whole()` where its names stand at the end."""
+    """Column names of a table file, from its first bytes, or from `whole()` where its names stand at the end.
+
+    None are found in bytes that are no CSV. Raises ContractBroken for an archive or Parquet file that cannot be read.
+    """
     import csv
 
     if name.lower().endswith(".parquet"):
@@ -34,7 +37,10 @@ def header(name: str, head: bytes, whole: Any) -> list[str]:
         with _readable(name):
             head = zlib.decompressobj(wbits=31).decompress(head)
     text = head.decode("utf-8-sig", errors="replace")
-    return next(csv.reader(io.StringIO(text)), [])
+    try:
+        return next(csv.reader(io.StringIO(text)), [])
+    except csv.Error:
+        return []
 
 
 def read(name: str, content: bytes) -> tuple[pl.DataFrame, list[Reject]]:
@@ -104,11 +110,11 @@ def _read_csv(name: str, content: bytes) -> tuple[pl.DataFrame, list[Reject]]:
                 column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
             ),
         )
+        frame = pl.from_arrow(found)
     rejects = [
         Reject(ordinal, "ragged_row", None, f"not the {len(names)} cells of the header", digest(text))
         for ordinal, text in ragged
     ]
-    frame = pl.from_arrow(found)
     assert isinstance(frame, pl.DataFrame)
     lost = {ordinal for ordinal, _ in ragged}
     numbers = [n for n in range(frame.height + len(lost)) if n not in lost]
@@ -159,7 +165,7 @@ class _readable:
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         import pyarrow as pa
 
-        if isinstance(error, (pa.ArrowException, OSError, EOFError, zlib.error)):
+        if isinstance(error, (pa.ArrowException, OSError, EOFError, UnicodeDecodeError, zlib.error)):
             raise _unreadable(self.name, type(error).__name__) from None
 
 

@@ -134,10 +134,11 @@ order by scope_type <> 'total', p_breach desc nulls last, budget desc, budget_id
 """
 
 # A method is compared with the naive one on the windows both have answered, or the relation would flatter one of them.
+# Decimals, because a sum of floats depends on the order in which threads meet the rows.
 _BACKTEST = """
 with resolved as (
     select series_key, level, as_of::date as as_of, horizon::varchar as horizon, method, lo80, hi80,
-           forecast::double as forecast, actual::double as actual,
+           forecast::decimal(28, 8) as forecast, actual::decimal(28, 8) as actual,
            method in ('seasonal_naive', 'naive_last', 'ma7', 'run_rate') as is_naive
     from marts.backtest
     where is_resolved and forecast is not null and actual is not null

@@ -45,6 +45,7 @@ COMPANY: Mapping[str, Sequence[Row]] = {
          "provider_credential_id": "k_gateway"},
         {"gateway_source": "litellm", "model_id": "dep-orphan", "provider_source": "anthropic", "provider_account": "main",
          "provider_credential_id": "k_orphan_gateway"},
+        {"gateway_source": "litellm", "model_id": "dep-cloud", "provider_source": "aws", "provider_account": "main", "workspace_id": "111"},
     ],
     "allocation_rules": [
         {"rule_id": "even-all", "priority": 10, "source": "aws", "service_name": "Support plan", "method": "even"},

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from tests.dbt.conftest import messages, statuses
 from tests.dbt.ledger_rows import DAY, aws_charge, call, charge, company_warehouse, money, shares, tokens_charge
 
 ISSUES = [
@@ -377,3 +378,33 @@ def test_work_items_know_their_epic_and_a_moved_issue_keeps_its_old_key(ledger):
     )
     rows = warehouse.rows("select work_item_key, epic_key, feature from ledger.ledger_attribution")
     assert rows == [{"work_item_key": "SRCH-7", "epic_key": "SRCH-1", "feature": "Ranking"}]
+
+
+def test_a_bill_without_keys_is_pooled_by_sub_account(ledger):
+    cloud = {"x_SourceId": "aws", "InvoiceIssuerName": "AWS", "ServiceProviderName": "AWS", "ServiceName": "Amazon Bedrock"}
+    warehouse = ledger(
+        [
+            tokens_charge("gateway", "1", 100, key=None, SubAccountId="111", **cloud),
+            tokens_charge("elsewhere", "9", 900, key=None, SubAccountId="222", Tags='{"app": "helpdesk"}', **cloud),
+        ],
+        [call("a", 80, model_id="dep-cloud", tag_ticket="SRCH-7", team_id="team-search")],
+    )
+    found = [
+        (r["x_charge_id"], r["fidelity_tier"], r["work_item_key"], r["team"], r["tokens"], r["residual_name"])
+        for charge_id in ("gateway", "elsewhere")
+        for r in shares(warehouse, charge_id)
+    ]
+    assert found == [
+        ("gateway", "call", "SRCH-7", "search", 80, None),
+        ("gateway", "team", None, "platform", 20, "not_seen_by_gateway"),
+        ("elsewhere", "team", None, "support", 900, None),
+    ]
+    [cost] = warehouse.rows("select attributed_cost_reporting as cost from ledger.ledger_model_calls")
+    assert cost["cost"] == Decimal("0.8")
+    residuals = warehouse.rows("select residual_name, credential_id, tokens from ledger.fct_ledger_residuals")
+    assert residuals == [{"residual_name": "not_seen_by_gateway", "credential_id": "111", "tokens": Decimal(20)}]
+
+
+def test_the_unit_tests_of_split_and_token_classes_hold(ledger):
+    result = ledger([]).unit_tests("fct_attribution_ledger", "fct_model_call")
+    assert sorted(statuses(result).values()) == ["pass", "pass"], messages(result)

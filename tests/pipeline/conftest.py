@@ -24,11 +24,11 @@ DAYS, SCALE = 24, 0.2
 
 @dataclass
 class Home:
-    """One home with the settings to run it. `steps` and `failed` are those of the last run."""
+    """One home with the settings to run it. `steps` (with their seconds) and `failed` are those of the last run."""
 
     path: Path
     environment: dict[str, str]
-    steps: list[str] = field(default_factory=list)
+    steps: dict[str, float] = field(default_factory=dict)
     failed: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
@@ -40,7 +40,7 @@ class Home:
         """One whole run; whether it published. `days` asks again for exactly these, as `run --from --to` does."""
         progress = Progress(lambda _: None)
         done = materialise(self.settings(**changes), progress, full=full, days=days)
-        self.steps, self.failed, self.failures = list(progress.seconds), progress.failed_checks, progress.failures
+        self.steps, self.failed, self.failures = progress.seconds, progress.failed_checks, progress.failures
         return done
 
     def query(self, sql: str, *, published: bool = True) -> list[tuple[Any, ...]]:

@@ -178,22 +178,25 @@ def test_the_session_tier_errs_as_little_as_it_measures(beside_truth: duckdb.Duc
 
 def test_usage_of_other_accounts_never_enters_the_gateway_s_pools(beside_truth: duckdb.DuckDBPyConnection) -> None:
     """Billed tokens that passed no gateway are where their owner is, and no request is charged for them."""
-    rows = beside_truth.execute(
+    days = beside_truth.execute(
         """
-        select outside.kind, sum(outside.tokens), sum(shares.tokens)
+        select outside.charge_date, outside.tokens, coalesce(shares.tokens, 0)
         from (
-            select day as charge_date, kind, sum(uncached + cache_read + write_5m + write_1h + output) as tokens
+            select day as charge_date, sum(uncached + cache_read + write_5m + write_1h + output) as tokens
             from outside where billed and source = 'aws' group by all
         ) as outside
-        inner join (
+        left join (
             select charge_date, sum(tokens) as tokens
             from warehouse.ledger.fct_attribution_ledger
             where source = 'aws' and token_meter is not null and allocation_method = 'team_tag' and team = 'data'
             group by all
         ) as shares using (charge_date)
-        group by all
+        order by 1
         """
     ).fetchall()
-    assert rows
-    for kind, true_tokens, tokens in rows:
-        assert true_tokens > 0 and tokens == true_tokens, kind
+    *settled, before_last, last = days
+    assert len(settled) >= 7
+    assert [tokens for _, _, tokens in settled] == [true for _, true, _ in settled]
+    # The newest two days of an AWS bill still grow.
+    for _, true, tokens in (before_last, last):
+        assert 0.9 * true < tokens <= true

@@ -69,6 +69,19 @@ def test_only_changed_months_are_written_again(settings: Settings) -> None:
     assert rows(settings, "select sum(billed_cost)::varchar from marts.daily_spend") == [("6.40000000000000",)]
 
 
+def test_a_relation_without_charge_days_is_cut_by_its_charge_periods(settings: Settings) -> None:
+    write(
+        settings,
+        "create or replace view ledger.dim_person as select cost as billed_cost, day::timestamp as \"ChargePeriodStart\""
+        " from (values (date '2026-08-31', 1), (date '2026-09-01', 2), (date '2026-09-30', 3)) as t(day, cost)",
+    )
+    snapshot = once(settings, "run-0001")
+    files = sorted(p.name for p in (snapshot.path / "parquet/ledger/people").iterdir())
+    assert files == ["2026-08.parquet", "2026-09.parquet"]
+    read = f"select sum(billed_cost) from '{snapshot.path}/parquet/ledger/people/2026-09.parquet'"
+    assert rows(settings, read) == [(5,)]
+
+
 def test_a_month_that_vanished_is_gone_and_new_columns_arrive(settings: Settings) -> None:
     once(settings, "run-0001")
     write(settings, "delete from marts.mart_daily_spend where charge_date = date '2026-09-30'")
