@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import fcntl
 import json
 import os
 import select
@@ -20,6 +21,8 @@ from typing import Any
 
 from orchestration.settings import PROFILES, PROJECT_ROOT, Settings, SettingsError, load_settings, variables_markdown
 
+# On every run started here and not by Dagster's daemon, which looks after its own.
+_BY_COMMAND = "aisl/by_command"
 _SANDBOX_SECONDS = 300.0
 QUIET = {
     "DO_NOT_TRACK": "1",
@@ -220,18 +223,39 @@ def materialise(
         first, last = days
         tags[automation.BILLING_MONTHS] = automation.range_tags(first.replace(day=1), last.replace(day=1))
         tags[automation.DAILY] = automation.range_tags(first, last) | rebuild
-    with instance(settings) as home_instance:
+    with instance(settings) as home_instance, _only_run(settings, home_instance):
         for job, job_tags in tags.items():
             progress.say(job.replace("_", " "))
             outcome = definitions.resolve_job_def(job).execute_in_process(
                 instance=home_instance,
-                tags=job_tags,
+                tags=job_tags | {_BY_COMMAND: "true"},
                 raise_on_error=False,
                 run_config={"loggers": {"terminal": {"config": {}}}},
             )
             if not outcome.success:
                 return False
     return True
+
+
+@contextlib.contextmanager
+def _only_run(settings: Settings, home_instance: Any) -> Iterator[None]:
+    """Hold the home's run lock; whoever gets it ends the runs whose process was killed and frees their pool slot.
+
+    Without that, the slot a killed run held would block every later run for ever. When another run holds the lock,
+    nothing is ended: the pool makes the two wait for each other.
+    """
+    import dagster as dg
+
+    unfinished = dg.RunsFilter(
+        statuses=[dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED], tags={_BY_COMMAND: "true"}
+    )
+    with (settings.dagster_home / "run.lock").open("w") as lock:
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for killed in home_instance.get_runs(unfinished):
+                home_instance.event_log_storage.free_concurrency_slots_for_run(killed.run_id)
+                home_instance.report_run_failed(killed, "the process of this run was killed")
+        yield
 
 
 @contextlib.contextmanager

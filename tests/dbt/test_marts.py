@@ -141,9 +141,9 @@ def test_top_deltas_rank_the_movers_of_complete_weeks_with_an_owner(raw_warehous
     warehouse = build(company_warehouse(raw_warehouse, charges, arguments={"as_of": "2026-11-18T06:00:00"}))
     rows = warehouse.rows("select * from marts.mart_top_deltas where dimension in ('team', 'provider') order by dimension, rank")
     assert [(str(r["week"]), r["dimension"], r["member"], r["change"], r["rank"], r["owner"]) for r in rows] == [
-        ("2026-11-09", "provider", "AWS", money("14"), 1, "ann"),
-        ("2026-11-09", "team", "search", money("15"), 1, "ann"),
-        ("2026-11-09", "team", "platform", money("-1"), 2, "bob"),
+        ("2026-11-09", "provider", "AWS", money("14"), 1, "Ann"),
+        ("2026-11-09", "team", "search", money("15"), 1, "Ann"),
+        ("2026-11-09", "team", "platform", money("-1"), 2, "Bob"),
     ]
 
 

@@ -37,7 +37,7 @@ lagged as (
         case when summed.complete_until is not null then
             greatest({{ days_between(utc_timestamp('summed.complete_until'), 'context.as_of_date') }}, 0)
         end as lag_days,
-        case summed.window_grain when 'day' then 1 when 'month' then 31 else 35 end as expected_lag_days
+        case summed.window_grain when 'day' then 1 when 'month' then 31 end as expected_lag_days
     from summed
     cross join {{ source('raw', 'run_context') }} as context
 )

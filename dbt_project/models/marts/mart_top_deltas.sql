@@ -76,7 +76,8 @@ select
     cast(row_number() over (
         partition by changes.week, changes.dimension order by abs(changes.cost - changes.previous_cost) desc, changes.member
     ) as integer) as rank,
-    cast(teams.owner_person_id as string) as owner
+    cast(coalesce(people.display_name, teams.owner_person_id) as string) as owner,
+    cast(teams.owner_person_id as string) as owner_person_id
 from changes
 left join mover
     on mover.week = changes.week and mover.dimension = changes.dimension and mover.member = changes.member
@@ -88,3 +89,7 @@ left join {{ ref('dim_team') }} as teams
     end
     and changes.week >= teams.valid_from
     and changes.week < teams.valid_to
+left join {{ ref('dim_person') }} as people
+    on people.person_id = teams.owner_person_id
+    and changes.week >= people.valid_from
+    and changes.week < people.valid_to
