@@ -56,6 +56,7 @@ bench: $(STAMP) ## daily against full run at 120 and 420 days
 lint: $(STAMP)
 	@$(BIN)/ruff check .
 	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/mypy
 
 lock: ## resolve requirements.in into requirements.lock (needs uv)
 	@uv pip compile --python-version 3.11 --generate-hashes --no-strip-extras --no-annotate --no-header --no-emit-index-url --no-emit-find-links --quiet requirements.in -o requirements.lock

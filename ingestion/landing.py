@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import astuple
 from datetime import date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -60,7 +60,7 @@ def land(
     records, repeated = _unique(dataset, batch.records, window)
     rejects = [*batch.rejects, *repeated]
     content_hash = hash_records(records)
-    common = {
+    common: dict[str, Any] = {
         "checked_at": fetched_at,
         "rejects": len(rejects),
         "pages": batch.pages,

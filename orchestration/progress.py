@@ -84,6 +84,7 @@ def _reason(event: Any) -> str:
     if data.user_failure_data is not None and data.user_failure_data.description:
         return f"{title(event.step_key)}: {data.user_failure_data.description}"
     error = data.error
-    while error is not None and error.cause is not None:
+    # Dagster's wrapper says only that the step failed; our own error says more than what it was raised from.
+    while error is not None and error.cause is not None and (error.cls_name or "").startswith("Dagster"):
         error = error.cause
     return f"{title(event.step_key)}: {error.message.strip() if error else 'failed'}"

@@ -63,7 +63,7 @@ def session(settings: Settings, *, read_only: bool = False) -> Iterator[duckdb.D
     """
     path = settings.warehouse_path
     path.parent.mkdir(parents=True, exist_ok=True)
-    config = {
+    config: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": settings.memory_limit,
         "threads": settings.threads,
         "temp_directory": str(settings.spill_dir),

@@ -164,6 +164,8 @@ def _validate(gate: Gate, profile: dict[str, float | None], docs: Path) -> dict[
     outcome = checkpoint.run(batch_parameters={"dataframe": pd.DataFrame([profile], dtype="float64")})
     passed = {e.name: True for e in gate.expectations}
     for result in next(iter(outcome.run_results.values())).results:
+        if result.expectation_config is None:
+            raise RuntimeError(f"gate {gate.name}: Great Expectations gave a verdict without naming its expectation")
         column = result.expectation_config.kwargs["column"]
         passed[column] = passed[column] and bool(result.success)
     return passed
