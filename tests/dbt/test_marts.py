@@ -36,7 +36,7 @@ INCREMENTAL = {
 
 def build(warehouse, **arguments):
     """Ledger and marts stage."""
-    warehouse.build("models/ledger", **arguments)
+    warehouse.build("models/staging/github", "models/staging/jira", "models/ledger", **arguments)
     warehouse.build("models/marts", "--exclude", "mart_focus_conformance", **arguments)
     return warehouse
 
