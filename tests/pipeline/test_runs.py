@@ -55,7 +55,8 @@ def test_days_landed_out_of_order_give_the_same_marts(built: Home, vendors: Sand
     last = built.settings().last_complete_day
     start = built.settings().start_date
     home = Home(tmp_path / "home", dict(built.environment))
-    assert home.run(days=(last - dt.timedelta(days=3), last)), (home.failed, home.failures)
+    assert not home.run(days=(last - dt.timedelta(days=3), last)), "September's invoices have nothing to tie to yet"
+    assert any("closed_periods_tie_out" in reason for reason in home.failed)
     assert not home.run(days=(start + dt.timedelta(days=2), start + dt.timedelta(days=9))), "days between are missing"
     assert any("raw_missing_windows" in reason for reason in home.failed)
     assert home.run(), (home.failed, home.failures)
@@ -82,7 +83,7 @@ def test_a_restated_day_changes_its_rows_only_while_a_reader_holds_the_file(home
     file = home.path / "published/current/warehouse.duckdb"
     relations = {
         "focus.cost_and_usage": ("x_SourceId", "charge_date"),
-        "ledger.attribution": ("source", "charge_date"),
+        "ledger.attribution": ("source", "charge_date", "fidelity_tier"),
         "marts.daily_spend": ("provider", "charge_date"),
     }
 
@@ -115,8 +116,11 @@ def test_a_restated_day_changes_its_rows_only_while_a_reader_holds_the_file(home
         for name in relations
     }
     assert changed["focus.cost_and_usage"] == {("anthropic", day)}
-    assert changed["ledger.attribution"] == {("anthropic", day)}
-    assert {d for _, d in changed["marts.daily_spend"]} == {day} and len(changed["marts.daily_spend"]) == 1
+    # Shared AWS cost follows the teams' direct spend of the day by a dated rule: its shares move, its cost does not.
+    of_other_bills = {key for key in changed["ledger.attribution"] if key[:2] != ("anthropic", day)}
+    assert of_other_bills <= {("aws", day, "policy")} and len(changed["ledger.attribution"]) > len(of_other_bills)
+    assert {d for _, d in changed["marts.daily_spend"]} == {day}
+    assert {key for key in changed["marts.daily_spend"] if key[0] != "Anthropic"} <= {("AWS", day)}
     [(restated,)] = home.query(f"select sum(BilledCost) from focus.cost_and_usage where x_SourceId = 'anthropic' and charge_date = '{day}'")
     assert float(restated) / float(billed) - 1.1 < 0.001 and restated > billed
 
