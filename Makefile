@@ -69,6 +69,6 @@ lock: ## resolve requirements.in into requirements.lock (needs uv)
 	@uv pip compile --python-version 3.11 --generate-hashes --no-strip-extras --no-annotate --no-header --no-emit-index-url --no-emit-find-links --quiet requirements.in -o requirements.lock
 
 clean: ## everything the sandbox and samples profiles made; never production
-	@rm -rf lake warehouse published dagster logs dbt_target data_docs sandbox_state profiles/samples dbt_project/target* build
+	@rm -rf lake warehouse published dagster_home logs dbt_target data_docs sandbox_state profiles/samples dbt_project/target* build
 	@find . -path ./$(VENV) -prune -o -name __pycache__ -type d -print0 | xargs -0 rm -rf
 	@rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache

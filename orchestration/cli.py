@@ -368,7 +368,7 @@ def _explain_home(options: argparse.Namespace) -> int:
         ("lake", settings.lake_url),
         ("warehouse", settings.warehouse_path),
         ("published", settings.published_dir / "current"),
-        ("dagster", settings.dagster_home),
+        ("dagster home", settings.dagster_home),
         ("logs", settings.logs_dir),
         ("data docs", settings.home / "data_docs"),
     ]

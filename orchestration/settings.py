@@ -124,7 +124,7 @@ class Settings:
 
     @property
     def dagster_home(self) -> Path:
-        return self.home / "dagster"
+        return self.home / "dagster_home"
 
     @property
     def dbt_target_dir(self) -> Path:
