@@ -66,7 +66,7 @@ lint: $(STAMP)
 	@$(BIN)/mypy
 
 lock: ## resolve requirements.in into requirements.lock (needs uv)
-	@uv pip compile --python-version 3.11 --generate-hashes --no-strip-extras --no-annotate --no-header --no-emit-index-url --no-emit-find-links --quiet requirements.in -o requirements.lock
+	@uv pip compile --python-version 3.11 --generate-hashes --no-strip-extras --no-annotate --no-header --quiet requirements.in -o requirements.lock
 
 clean: ## everything the sandbox and samples profiles made; never production
 	@rm -rf lake warehouse published dagster_home logs dbt_target data_docs sandbox_state profiles/samples dbt_project/target* build
