@@ -28,9 +28,6 @@ _SAMPLES_AS_OF = "2024-11-15T06:00:00Z"
 _SAMPLES_START = "2024-09-01"
 _LAKE_S3_FIELDS = ("endpoint_url", "region", "access_key_id", "secret_access_key", "session_token")
 
-# Other spellings of options that are understood as well.
-_OTHER_NAMES = {"path": "location", "export_bucket": "bucket", "export_prefix": "prefix", "export_name": "export"}
-
 
 class SettingsError(ValueError):
     """A setting is missing or unreadable. The message names the variable and what it should look like."""
@@ -221,9 +218,6 @@ def _account(env: Mapping[str, str], profile: Profile, row: Mapping[str, object]
         if k.startswith(prefix) and v and k.removeprefix(prefix) not in (*fields, "ACCOUNT")
     }
     options |= {k: str(v) for k, v in cast(Mapping[str, object], row.get("options", {})).items()}
-    for other, option in _OTHER_NAMES.items():
-        if other in options:
-            options.setdefault(option, options.pop(other))
     return SourceConfig(
         source=source,
         account=name,
