@@ -29,13 +29,11 @@ def by_day(
     decode: Callable[[msgspec.Raw], list[Bucket]],
     record_type: type[T],
     row: Callable[[T, datetime, datetime], Row],
-    *,
-    money: str | None = None,
 ) -> Iterator[tuple[Window, Batch]]:
     """Walks a bucketed range and splits it into its days. Nothing is given before the last page was read.
 
     Raises ContractBroken for a bucket that is not one of the days asked for, and for a day without any bucket: a day
-    the vendor says nothing about is not a day without spend. `money`: the column to sum up as control total.
+    the vendor says nothing about is not a day without spend.
     """
     context = f"{dataset.key} {windows[0].key}..{windows[-1].key}"
     reader = Reader(record_type)
@@ -57,7 +55,7 @@ def by_day(
         raise _broken(context, f"no bucket for {len(missing)} of {len(windows)} days, first {missing[0]}")
     for window in windows:
         records = table(dataset, rows[window.key])
-        total = exact_sum(records.get_column(money)) if money else None
+        total = exact_sum(records.get_column(money)) if (money := dataset.control_column) else None
         unit = dataset.money_unit if money else None
         yield window, Batch(records, intakes[window.key].rejects, total, unit, pages)
 

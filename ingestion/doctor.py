@@ -8,12 +8,10 @@ from typing import Literal
 
 import msgspec
 
-from ingestion.client import Call, Client
-from ingestion.connectors import make_client
+from ingestion.client import Client
+from ingestion.connectors import SYSTEMS, make_client
 from ingestion.errors import ContractBroken, IngestionError, RequestRejected, SourceUnavailable
-from ingestion.files.folder import S3Folder, open_folder, s3_options
 from ingestion.source import SourceConfig
-from ingestion.trackers.github import repositories
 
 State = Literal["off", "ok", "unreachable", "denied", "broken"]
 
@@ -62,17 +60,10 @@ def _patient(client: Client) -> Client:
 
 def _ask(config: SourceConfig, client: Client, now: datetime) -> tuple[str, str | None]:
     yesterday = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
-    if config.source in ("files", "invoices"):
-        found = open_folder(config).files()
-        return f"{len(found)} files", None
-    if config.source == "aws":
-        folder = S3Folder(config.option("bucket"), config.option("prefix"), s3_options(config))
-        manifests = [f.name for f in folder.files() if f.name.lower().endswith("manifest.json")]
-        newest = max((name.rpartition("/")[0].rpartition("/")[2] for name in manifests), default=None)
-        return f"{len(manifests)} export manifests", newest
-    if config.source == "prices":
-        return "comes with the pinned price package", None
-    answer = client.send(_question(config, yesterday), f"doctor {config.source}")
+    system = SYSTEMS[config.source]
+    if system.http is None:
+        return system.look(config) if system.look else ("nothing to ask", None)
+    answer = client.send(system.http.question(config, yesterday), f"doctor {config.source}")
     try:
         msgspec.json.decode(answer.content)
     except msgspec.DecodeError:
@@ -81,19 +72,3 @@ def _ask(config: SourceConfig, client: Client, now: datetime) -> tuple[str, str 
         ) from None
     return "answered", answer.headers.get("date")
 
-
-def _question(config: SourceConfig, yesterday: datetime) -> Call:
-    """The smallest question that needs the same permission as the real ones."""
-    if config.source == "anthropic":
-        day = yesterday.date().isoformat(), (yesterday + timedelta(days=1)).date().isoformat()
-        bounds = (("starting_at", f"{day[0]}T00:00:00Z"), ("ending_at", f"{day[1]}T00:00:00Z"))
-        return Call("/v1/organizations/usage_report/messages", (*bounds, ("bucket_width", "1d"), ("limit", "1")))
-    if config.source == "openai":
-        start = str(int(yesterday.timestamp()))
-        return Call("/organization/costs", (("start_time", start), ("bucket_width", "1d"), ("limit", "1")))
-    if config.source == "litellm":
-        bounds = (("start_date", f"{yesterday:%Y-%m-%d %H:%M:%S}"), ("end_date", f"{yesterday:%Y-%m-%d} 23:59:59"))
-        return Call("/spend/logs/v2", (*bounds, ("page", "1"), ("page_size", "1")))
-    if config.source == "github":
-        return Call(f"/repos/{repositories(config)[0]}/pulls", (("state", "all"), ("per_page", "1")))
-    return Call("/rest/api/3/project/search", (("maxResults", "1"),))

@@ -16,6 +16,7 @@ from ingestion.catalog import BY_KEY
 from ingestion.client import Client
 from ingestion.records import Batch, Row, table
 from ingestion.source import SourceConfig
+from ingestion.system import Connector, System
 from ingestion.windows import Window
 
 GENAI_PRICES = BY_KEY["prices__genai_prices"]
@@ -113,3 +114,10 @@ def _steps(prices: Any) -> Iterator[tuple[tuple[str, int], Decimal]]:
     searches = getattr(prices, _SEARCHES)
     if searches is not None:
         yield ("web_search", 0), getattr(searches, "base", searches) * 1000
+
+
+SYSTEM = System(
+    "prices",
+    (Connector(GENAI_PRICES, fetch_genai_prices),),
+    look=lambda _: ("comes with the pinned price package", None),
+)

@@ -11,13 +11,14 @@ from decimal import Decimal
 from ingestion import manifest
 from ingestion.catalog import BY_KEY, Dataset
 from ingestion.client import Client
-from ingestion.connectors import CONNECTORS, Connector, make_client
+from ingestion.connectors import CONNECTORS, make_client
 from ingestion.errors import ContractBroken, IngestionError, RequestRejected, SourceUnavailable
 from ingestion.lake import Lake
 from ingestion.landing import ensure_schema, land, land_failure
 from ingestion.manifest import Delivery, ManifestWriter
 from ingestion.records import Batch
 from ingestion.source import SourceConfig
+from ingestion.system import Connector
 from ingestion.windows import DAY, Window, day_window, days, month_window, months, previous_month
 
 # Chunks without an answer in a row after which the rest is not asked: each has cost all tries with their waits.

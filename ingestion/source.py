@@ -5,17 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ingestion.catalog import DATASETS
-
-# Settings without which a source cannot be asked, beside the catalog's secrets: names of `options`, or BASE_URL.
-REQUIRED: dict[str, tuple[str, ...]] = {
-    "litellm": ("BASE_URL",),
-    "jira": ("BASE_URL",),
-    "github": ("REPOS",),
-    "aws": ("BUCKET",),
-    "files": ("LOCATION",),
-    "invoices": ("LOCATION",),
-}
+from ingestion.catalog import SOURCES
 
 
 @dataclass(frozen=True)
@@ -44,9 +34,9 @@ class SourceConfig:
     def missing(self) -> list[str]:
         """Names of the variables that must still be set before the source can be asked; empty when it is ready."""
         prefix = f"AISL_{self.source.upper()}_"
-        secrets = dict.fromkeys(s for d in DATASETS if d.source == self.source for s in d.secrets)
-        lacking = [name for name in secrets if not self.secrets.get(name)]
-        for name in REQUIRED.get(self.source, ()):
+        source = SOURCES[self.source]
+        lacking = [name for name in source.secrets if not self.secrets.get(name)]
+        for name in source.required:
             if not (self.base_url if name == "BASE_URL" else self.option(name.lower())):
                 lacking.append(name)
         return [prefix + name for name in lacking]

@@ -1,4 +1,4 @@
-"""Command line: `python -m orchestration.cli run|doctor|variables|prune|explain-home`.
+"""Command line: `python -m orchestration.cli run|doctor|variables|sources|prune|explain-home`.
 
 Exit codes: 0 published, 1 a gate or step stopped the run, 2 a setting is wrong.
 """
@@ -19,7 +19,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from orchestration.settings import PROFILES, PROJECT_ROOT, Settings, SettingsError, load_settings, variables_markdown
+from orchestration.reference import sources_markdown, variables_markdown
+from orchestration.settings import PROFILES, PROJECT_ROOT, Settings, SettingsError, load_settings
 
 # On every run started here and not by Dagster's daemon, which looks after its own.
 _BY_COMMAND = "aisl/by_command"
@@ -74,6 +75,8 @@ def _parser() -> argparse.ArgumentParser:
 
     table = commands.add_parser("variables", help="the table of environment variables")
     table.set_defaults(command=lambda _: print(variables_markdown()) or 0)
+    table = commands.add_parser("sources", help="the table of sources and their datasets")
+    table.set_defaults(command=lambda _: print(sources_markdown()) or 0)
 
     prune = commands.add_parser("prune", help="remove old snapshots and logs")
     prune.add_argument("--profile", choices=PROFILES)

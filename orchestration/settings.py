@@ -15,8 +15,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal, cast
 
-from ingestion.catalog import DATASETS, SOURCES
-from ingestion.source import REQUIRED, SourceConfig
+from ingestion.catalog import SOURCES
+from ingestion.source import SourceConfig
 
 Profile = Literal["sandbox", "samples", "production"]
 PROFILES: tuple[Profile, ...] = ("sandbox", "samples", "production")
@@ -61,23 +61,6 @@ GENERAL_VARIABLES: tuple[Variable, ...] = (
     Variable("AISL_SNAPSHOTS_TO_KEEP", "7", "Published snapshots kept beside the current one"),
     Variable("AISL_SAMPLES_PATH", "`tests/fixtures/samples`", "Folder of the dropped files of the samples profile"),
 )
-
-_REQUIRED_MEANING = {
-    "BASE_URL": "Address of your {source}",
-    "REPOS": "Repositories, `owner/name`, separated by commas",
-    "BUCKET": "Bucket that AWS Data Exports writes to",
-    "LOCATION": "Folder or `s3://` prefix where {source} are dropped",
-}
-# Field, default, meaning.
-_OPTIONAL: dict[str, tuple[tuple[str, str, str], ...]] = {
-    "aws": (
-        ("PREFIX", "none", "Prefix of the export in the bucket"),
-        ("EXPORT", "every one found", "Name of the export"),
-        ("REGION", "us-east-1", "Region of the bucket"),
-        ("ENDPOINT_URL", "AWS", "Another address of the S3 API"),
-    ),
-    "jira": (("PROJECTS", "all", "Project keys, separated by commas"),),
-}
 
 
 @dataclass(frozen=True)
@@ -207,7 +190,7 @@ def _account(env: Mapping[str, str], profile: Profile, row: Mapping[str, object]
         options = {"location": str(folder)} if source == "files" else {}
         return SourceConfig(source, name, options=options, enabled=source in ("files", "prices"))
     prefix = f"AISL_{source.upper()}_"
-    fields = secret_fields(source)
+    fields = SOURCES[source].secrets
     variables = {f: f"{prefix}{f}" for f in fields} | dict(cast(Mapping[str, str], row.get("secrets", {})))
     unknown = sorted(set(variables) - set(fields))
     if unknown:
@@ -227,11 +210,6 @@ def _account(env: Mapping[str, str], profile: Profile, row: Mapping[str, object]
     )
 
 
-def secret_fields(source: str) -> tuple[str, ...]:
-    """Suffixes of the secrets a source needs, in the catalog's order; all must be set or the source is off."""
-    return tuple(dict.fromkeys(s for d in DATASETS if d.source == source for s in d.secrets))
-
-
 def _declared_accounts(env: Mapping[str, str]) -> list[dict[str, object]]:
     named = env.get("AISL_ACCOUNTS_FILE")
     path = PROJECT_ROOT / (named or "accounts.toml")
@@ -242,7 +220,7 @@ def _declared_accounts(env: Mapping[str, str]) -> list[dict[str, object]]:
     rows = tomllib.loads(path.read_text(encoding="utf-8")).get("account", [])
     for row in rows:
         if row.get("source") not in SOURCES or not re.fullmatch(r"[A-Za-z0-9_.-]+", str(row.get("name", ""))):
-            raise SettingsError(f"{path.name}: every [[account]] needs a source of {SOURCES} and a plain name: {row}")
+            raise SettingsError(f"{path.name}: every [[account]] needs a source of {tuple(SOURCES)} and a plain name: {row}")
         for variable in row.get("secrets", {}).values():
             if not re.fullmatch(r"[A-Z][A-Z0-9_]*", str(variable)):
                 raise SettingsError(f"{path.name}: secrets name environment variables, never values ({row['name']})")
@@ -282,25 +260,15 @@ def _months_back(day: date, months: int) -> date:
 def variables() -> list[Variable]:
     """Every variable the project reads, general ones first, then by source."""
     rows = list(GENERAL_VARIABLES)
-    for source in SOURCES:
-        if source == "prices":
+    for source in SOURCES.values():
+        if source.name == "prices":
             continue
-        prefix = f"AISL_{source.upper()}_"
-        required = REQUIRED.get(source, ())
-        rows += [
-            Variable(f"{prefix}{f}", "off", f"Secret of {source}; without it the source is off")
-            for f in secret_fields(source)
-        ]
-        rows += [Variable(f"{prefix}{f}", "off", _REQUIRED_MEANING[f].format(source=source)) for f in required]
-        rows += [Variable(f"{prefix}{f}", default, meaning) for f, default, meaning in _OPTIONAL.get(source, ())]
-        rows.append(Variable(f"{prefix}ACCOUNT", "default", f"Name of the {source} account in lake and ledger"))
-        if not {"BASE_URL", "LOCATION", "BUCKET"} & set(required):
-            rows.append(Variable(f"{prefix}BASE_URL", "the vendor's", f"Another address of {source}"))
+        prefix = f"AISL_{source.name.upper()}_"
+        secret = f"Secret of {source.title}; without it the source is off"
+        rows += [Variable(f"{prefix}{name}", "off", secret) for name in source.secrets]
+        rows += [Variable(f"{prefix}{name}", "off", meaning) for name, meaning in source.required.items()]
+        rows += [Variable(f"{prefix}{option.name}", option.default, option.meaning) for option in source.options]
+        rows.append(Variable(f"{prefix}ACCOUNT", "default", f"Name of the account of {source.name} in lake and ledger"))
+        if not {"BASE_URL", "LOCATION", "BUCKET"} & set(source.required):
+            rows.append(Variable(f"{prefix}BASE_URL", "the vendor's", f"Another address of {source.title}"))
     return rows
-
-
-def variables_markdown() -> str:
-    """The table of variables as the README shows it."""
-    lines = ["| Variable | Default | Meaning |", "|---|---|---|"]
-    lines += [f"| `{v.name}` | {v.default} | {v.meaning} |" for v in variables()]
-    return "\n".join(lines)

@@ -22,6 +22,7 @@ from ingestion.files.folder import S3Folder, s3_options
 from ingestion.lake import split_s3_url
 from ingestion.records import Batch, Reject, one_currency, table
 from ingestion.source import SourceConfig
+from ingestion.system import Connector, System
 from ingestion.windows import Window, month_window
 
 if TYPE_CHECKING:
@@ -118,3 +119,13 @@ def _together(batches: Sequence[Batch]) -> Batch:
 
 def _broken(context: str, found: str) -> ContractBroken:
     return ContractBroken(tried=context, found=found, to_do="check the export's settings; re-create it if they changed")
+
+
+def _look(config: SourceConfig) -> tuple[str, str | None]:
+    folder = S3Folder(config.option("bucket"), config.option("prefix"), s3_options(config))
+    manifests = [f.name for f in folder.files() if f.name.lower().endswith("manifest.json")]
+    newest = max((name.rpartition("/")[0].rpartition("/")[2] for name in manifests), default=None)
+    return f"{len(manifests)} export manifests", newest
+
+
+SYSTEM = System("aws", (Connector(FOCUS_EXPORT, fetch_focus_export, find_months),), look=_look)

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING
 from ingestion.catalog import BY_KEY, Dataset
 from ingestion.client import Client
 from ingestion.errors import ContractBroken
-from ingestion.files.folder import Dropped, Folder, open_folder
+from ingestion.files.folder import Dropped, Folder, look, open_folder
 from ingestion.files.tabular import SUFFIXES, header, json_of, read, without_nothing
 from ingestion.focus_columns import COST_AND_USAGE_COLUMNS
 from ingestion.records import Batch, Refused, Reject, amount, digest, exact_sum, instant, one_currency
 from ingestion.source import SourceConfig
+from ingestion.system import Connector, System
 from ingestion.windows import Window, file_window
 
 if TYPE_CHECKING:
@@ -413,3 +414,13 @@ def _day(text: str) -> date | None:
         return datetime.strptime(text, "%m/%d/%Y").date()
     except ValueError:
         return None
+
+
+SYSTEM = System(
+    "files",
+    tuple(
+        Connector(BY_KEY[key], fetcher(key), finder(key))
+        for key in ("files__focus", "files__aws_cur", "files__oci_cost", "files__azure_ea")
+    ),
+    look=look,
+)

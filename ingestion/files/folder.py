@@ -157,3 +157,8 @@ def open_folder(config: SourceConfig) -> Folder:
     if path.startswith("s3://"):
         return S3Folder(*split_s3_url(path), s3_options(config))
     return LocalFolder(path)
+
+
+def look(config: SourceConfig) -> tuple[str, str | None]:
+    """How many files lie in an account's folder."""
+    return f"{len(open_folder(config).files())} files", None

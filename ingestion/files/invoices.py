@@ -14,10 +14,11 @@ from ingestion.catalog import BY_KEY
 from ingestion.client import Client
 from ingestion.errors import ContractBroken
 from ingestion.files.billing import kind_of
-from ingestion.files.folder import open_folder
+from ingestion.files.folder import look, open_folder
 from ingestion.files.tabular import header, read, without_nothing
 from ingestion.records import Batch, Cell, Refused, Reject, Row, amount, digest, exact_sum, one_currency, table
 from ingestion.source import SourceConfig
+from ingestion.system import Connector, System
 from ingestion.windows import Window, file_window
 
 LINES = BY_KEY["invoices__lines"]
@@ -95,3 +96,6 @@ def _date(text: str, column: str) -> date:
         return date.fromisoformat(text.strip()[:10])
     except ValueError:
         raise Refused("unreadable_time", column) from None
+
+
+SYSTEM = System("invoices", (Connector(LINES, fetch_lines, find_files),), look=look)

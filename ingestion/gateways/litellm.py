@@ -19,6 +19,7 @@ from ingestion.client import Call, Client
 from ingestion.pages import NumberedPages, walk
 from ingestion.records import Batch, Count, Intake, Reader, Refused, Row, Text, amount, exact_sum, table
 from ingestion.source import SourceConfig
+from ingestion.system import Connector, Http, System
 from ingestion.windows import Window
 
 ROWS_PER_PAGE = 1000
@@ -277,3 +278,11 @@ def _nested(decoder: msgspec.json.Decoder[T], text: str, field: str) -> T:
         return decoder.decode(text)
     except (msgspec.MsgspecError, RecursionError):
         raise Refused("wrong_type", field) from None
+
+
+def _question(config: SourceConfig, yesterday: datetime) -> Call:
+    bounds = (("start_date", f"{yesterday:%Y-%m-%d %H:%M:%S}"), ("end_date", f"{yesterday:%Y-%m-%d} 23:59:59"))
+    return Call("/spend/logs/v2", (*bounds, ("page", "1"), ("page_size", "1")))
+
+
+SYSTEM = System("litellm", (Connector(SPEND_LOGS, fetch_spend_logs),), Http(None, _question, headers))

@@ -7,7 +7,7 @@ for is null and cannot be told from one that does not apply.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TypeVar
 
@@ -32,6 +32,7 @@ from ingestion.records import (
     usd,
 )
 from ingestion.source import SourceConfig
+from ingestion.system import Connector, Http, System
 from ingestion.windows import Window
 
 BASE_URL = "https://api.anthropic.com"
@@ -232,7 +233,7 @@ def fetch_usage_messages(
 
 def fetch_cost_report(client: Client, config: SourceConfig, windows: Sequence[Window]) -> Iterator[tuple[Window, Batch]]:
     """Billed cents of consecutive days, by workspace and description. Control total in cents."""
-    return _fetch_buckets(client, windows, COST, "cost", CostResult, _cost_row, "/cost_report", money="amount_cents")
+    return _fetch_buckets(client, windows, COST, "cost", CostResult, _cost_row, "/cost_report")
 
 
 def fetch_claude_code(client: Client, config: SourceConfig, windows: Sequence[Window]) -> Iterator[tuple[Window, Batch]]:
@@ -288,7 +289,6 @@ def _fetch_buckets(
     result_type: type[T],
     row: Callable[[T, datetime, datetime], Row],
     path: str,
-    money: str | None = None,
 ) -> Iterator[tuple[Window, Batch]]:
     call = Call(
         "/v1/organizations" + path,
@@ -300,7 +300,7 @@ def _fetch_buckets(
             *(("group_by[]", name) for name in _GROUPS[kind]),
         ),
     )
-    return buckets.by_day(client, windows, dataset, call, _buckets, result_type, row, money=money)
+    return buckets.by_day(client, windows, dataset, call, _buckets, result_type, row)
 
 
 def _buckets(array: msgspec.Raw) -> list[buckets.Bucket]:
@@ -381,3 +381,25 @@ def _workspace_row(w: Workspace) -> Row:
 
 def _user_row(u: User) -> Row:
     return u.id, u.email, u.name, u.role, instant(u.added_at, "added_at")
+
+
+def _question(config: SourceConfig, yesterday: datetime) -> Call:
+    bounds = (
+        ("starting_at", f"{yesterday:%Y-%m-%dT%H:%M:%SZ}"),
+        ("ending_at", f"{yesterday + timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}"),
+    )
+    return Call("/v1/organizations/usage_report/messages", (*bounds, ("bucket_width", "1d"), ("limit", "1")))
+
+
+SYSTEM = System(
+    "anthropic",
+    (
+        Connector(USAGE, fetch_usage_messages),
+        Connector(COST, fetch_cost_report),
+        Connector(CLAUDE_CODE, fetch_claude_code),
+        Connector(API_KEYS, fetch_api_keys),
+        Connector(WORKSPACES, fetch_workspaces),
+        Connector(USERS, fetch_users),
+    ),
+    Http(BASE_URL, _question, headers),
+)

@@ -18,6 +18,7 @@ from ingestion.client import Call, Client
 from ingestion.pages import CursorPages, ListPage, walk
 from ingestion.records import Batch, Count, Intake, Reader, Row, Text, amount, epoch, table, usd
 from ingestion.source import SourceConfig
+from ingestion.system import Connector, Http, System
 from ingestion.windows import Window
 
 BASE_URL = "https://api.openai.com/v1"
@@ -150,7 +151,7 @@ def fetch_costs(client: Client, config: SourceConfig, windows: Sequence[Window])
     """Billed dollars of consecutive days by project, key and line item. Control total in dollars."""
     groups = ("project_id", "api_key_id", "line_item")
     return _fetch_buckets(
-        client, windows, COSTS, "/organization/costs", groups, COST_BUCKETS_PER_PAGE, CostResult, _cost_row, "amount_usd"
+        client, windows, COSTS, "/organization/costs", groups, COST_BUCKETS_PER_PAGE, CostResult, _cost_row
     )
 
 
@@ -212,7 +213,6 @@ def _fetch_buckets(
     limit: int,
     result_type: type[T],
     row: Callable[[T, datetime, datetime], Row],
-    money: str | None = None,
 ) -> Iterator[tuple[Window, Batch]]:
     call = Call(
         path,
@@ -224,7 +224,7 @@ def _fetch_buckets(
             *(("group_by[]", name) for name in groups),
         ),
     )
-    return buckets.by_day(client, windows, dataset, call, _buckets, result_type, row, money=money)
+    return buckets.by_day(client, windows, dataset, call, _buckets, result_type, row)
 
 
 def _buckets(array: msgspec.Raw) -> list[buckets.Bucket]:
@@ -270,3 +270,22 @@ def _key_row(k: ProjectKey, project_id: str) -> Row:
 
 def _user_row(u: User) -> Row:
     return u.id, u.email, u.name, u.role, epoch(u.added_at, "added_at")
+
+
+def _question(config: SourceConfig, yesterday: datetime) -> Call:
+    start = str(int(yesterday.timestamp()))
+    return Call("/organization/costs", (("start_time", start), ("bucket_width", "1d"), ("limit", "1")))
+
+
+SYSTEM = System(
+    "openai",
+    (
+        Connector(COSTS, fetch_costs),
+        Connector(COMPLETIONS, fetch_usage_completions),
+        Connector(EMBEDDINGS, fetch_usage_embeddings),
+        Connector(PROJECTS, fetch_projects),
+        Connector(PROJECT_API_KEYS, fetch_project_api_keys),
+        Connector(USERS, fetch_users),
+    ),
+    Http(BASE_URL, _question, headers),
+)

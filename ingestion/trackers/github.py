@@ -19,6 +19,7 @@ from ingestion.errors import RequestRejected
 from ingestion.pages import ArrayPage, LinkPages, walk
 from ingestion.records import Batch, Intake, Reader, Refused, Row, Text
 from ingestion.source import SourceConfig
+from ingestion.system import Connector, Http, System
 from ingestion.windows import Window
 
 BASE_URL = "https://api.github.com"
@@ -236,3 +237,18 @@ def _who(account: Account | None) -> tuple[str | None, str | None]:
 def _labels(labels: Sequence[Label | str]) -> str:
     names = sorted(label if isinstance(label, str) else label.name for label in labels)
     return msgspec.json.encode(names).decode()
+
+
+def _question(config: SourceConfig, yesterday: datetime) -> Call:
+    return Call(f"/repos/{repositories(config)[0]}/pulls", (("state", "all"), ("per_page", "1")))
+
+
+SYSTEM = System(
+    "github",
+    (
+        Connector(PULLS, fetch_pulls),
+        Connector(ISSUES, fetch_issues),
+        Connector(DEPLOYMENTS, fetch_deployments),
+    ),
+    Http(BASE_URL, _question, headers),
+)

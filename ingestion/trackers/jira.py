@@ -23,6 +23,7 @@ from ingestion.errors import RequestRejected
 from ingestion.pages import ArrayPage, LinkPages, NextTokenPages, OffsetPages, walk
 from ingestion.records import Batch, Cell, Intake, Reader, Refused, Row, Text, amount, epoch, instant, table
 from ingestion.source import SourceConfig
+from ingestion.system import Connector, Http, System
 from ingestion.windows import DAY, Window
 
 ISSUES_PER_PAGE = 100
@@ -467,3 +468,19 @@ def _epic(fields: Any) -> str | None:
     kind = fields.parent.fields.issuetype if fields.parent.fields else None
     is_epic = kind is not None and (kind.hierarchyLevel == 1 or (kind.name or "").lower() == "epic")
     return fields.parent.key if is_epic else None
+
+
+def _question(config: SourceConfig, yesterday: datetime) -> Call:
+    return Call("/rest/api/3/project/search", (("maxResults", "1"),))
+
+
+SYSTEM = System(
+    "jira",
+    (
+        Connector(ISSUES, fetch_issues),
+        Connector(CHANGELOG, fetch_changelog),
+        Connector(SPRINTS, fetch_sprints),
+        Connector(PROJECTS, fetch_projects),
+    ),
+    Http(None, _question, headers, auth),
+)

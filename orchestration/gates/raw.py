@@ -48,23 +48,8 @@ having sum(rejects) > 0
 order by share desc
 """
 
-# The column whose sum landing wrote down as the delivery's control total; datasets without money have none.
-CONTROL_COLUMNS = {
-    "anthropic__cost_report": "amount_cents",
-    "anthropic__claude_code": "estimated_cost_cents",
-    "openai__costs": "amount_usd",
-    "litellm__spend_logs": "spend_usd",
-    "aws__focus_export": "BilledCost",
-    "files__focus": "BilledCost",
-    "files__aws_cur": "unblended_cost",
-    "files__oci_cost": "my_cost",
-    "files__azure_ea": "cost",
-    "invoices__lines": "amount",
-}
-
-
 def _landed(dataset: Dataset) -> str:
-    column = CONTROL_COLUMNS.get(dataset.key)
+    column = dataset.control_column
     total = f'sum(try_cast(trim("{column}") as decimal(38, 18)))' if column else "null::decimal(38, 18)"
     return (
         f"select raw_delivery_id as delivery_id, '{dataset.key}' as dataset, count(*) as landed_rows, {total} as landed_total"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from orchestration import dbt_build
 from orchestration.assets.decisions import REVIEW, SNAPSHOT
 from orchestration.assets.warehouse import PREPARED
 from orchestration.definitions import GATES, build_definitions
+from orchestration.reference import sources_markdown, variables_markdown
 from orchestration.resources import WAREHOUSE_POOL
-from orchestration.settings import Settings, load_settings, variables_markdown
+from orchestration.settings import Settings, load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -46,16 +48,11 @@ def test_every_dataset_has_an_asset_a_staging_model_and_a_source_description(gra
         assert dataset.key in described
 
 
-def test_every_dataset_has_a_line_in_the_readme() -> None:
+@pytest.mark.parametrize(("name", "table"), [("variables", variables_markdown), ("sources", sources_markdown)])
+def test_the_readme_shows_the_reference_tables(name: str, table: Callable[[], str]) -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    missing = [d.key for d in DATASETS if d.name not in readme]
-    assert missing == []
-
-
-def test_the_readme_shows_the_table_of_variables() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    section = readme.split("<!-- variables -->")[1].split("<!-- /variables -->")[0]
-    assert section.strip() == variables_markdown().strip(), "write it with: python -m orchestration.cli variables"
+    section = readme.split(f"<!-- {name} -->")[1].split(f"<!-- /{name} -->")[0]
+    assert section.strip() == table().strip(), f"write it with: python -m orchestration.cli {name}"
 
 
 def test_everything_that_opens_the_warehouse_is_in_its_pool(definitions: dg.Definitions) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.settings import SettingsError, load_settings, variables, variables_markdown
+from orchestration.reference import variables_markdown
+from orchestration.settings import SettingsError, load_settings, variables
 
 
 def test_an_empty_environment_is_the_sandbox_with_every_source_off_but_the_price_package() -> None:
