@@ -193,7 +193,7 @@ def generate(days: list[dt.date], seed: int, scale: float) -> Company:
 def source_digest() -> str:
     """Digest of the generator's own source: a changed generator never reuses an old company."""
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(path.name.encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -6,6 +6,7 @@ import csv
 import datetime as dt
 import io
 from pathlib import Path
+from typing import Any
 
 from sandbox import calendar, prices
 from sandbox.company import (
@@ -24,6 +25,9 @@ from sandbox.company import (
     WORKFLOWS,
     owner,
 )
+from sandbox.exports import EXPORTS
+from sandbox.vendors import VENDORS
+from sandbox.vendors.base import owned
 
 Rows = list[dict[str, str]]
 _OPEN = {"valid_from": "", "valid_to": ""}
@@ -48,8 +52,14 @@ def _people() -> Rows:
     return rows
 
 
+def _plugged(name: str) -> list[Any]:
+    """What every vendor and export module that has a function of that name adds."""
+    modules = (*VENDORS.values(), *EXPORTS.values())
+    return [row for module in modules if hasattr(module, name) for row in getattr(module, name)()]
+
+
 def _identities() -> Rows:
-    return [
+    own = [
         {"person_id": p.person_id, "system": system, "external_id": str(value), **_OPEN}
         for p in PEOPLE
         for system, value in (
@@ -58,36 +68,31 @@ def _identities() -> Rows:
             ("openai_user_id", p.openai_user_id), ("litellm_user_id", p.litellm_user_id),
         )
     ]  # fmt: skip
-
-
-def _owned(source: str, kind: str, name: str, team: str = "", workflow: str = "", person: str = "", environment: str = "",
-           is_gateway: bool = False) -> dict[str, str]:  # fmt: skip
-    return {
-        "source": source, "object_type": kind, "external_id": name, "team": team, "workflow": workflow, "person_id": person,
-        "environment": environment, "is_gateway": str(is_gateway).lower(), **_OPEN,
-    }  # fmt: skip
+    return own + [
+        {"person_id": person, "system": system, "external_id": name, **_OPEN} for person, system, name in _plugged("identities")
+    ]
 
 
 def _ownership() -> Rows:
     rows = [
-        _owned(c.source, "api_key", c.key_id, c.team, c.workflow, c.person, c.environment, c.is_gateway)
+        owned(c.source, "api_key", c.key_id, c.team, c.workflow, c.person, c.environment, c.is_gateway)
         for c in CREDENTIALS
         if c.key_id and not c.is_orphan
     ]
     rows += [
-        _owned("anthropic", "workspace", "wrkspc_01gateway", "platform"),
-        _owned("anthropic", "workspace", "wrkspc_01batch", "legal-ai", "contract-extraction"),
-        _owned("anthropic", "workspace", "wrkspc_01pilot", "revenue-ai", "sales-research-agent"),
+        owned("anthropic", "workspace", "wrkspc_01gateway", "platform"),
+        owned("anthropic", "workspace", "wrkspc_01batch", "legal-ai", "contract-extraction"),
+        owned("anthropic", "workspace", "wrkspc_01pilot", "revenue-ai", "sales-research-agent"),
     ]
     project_teams = {"proj_gateway01": ("platform", ""), "proj_brand01": ("brand-ai", "marketing-drafting"), "proj_data01": ("data", ""),
                      "proj_default01": ("it-knowledge", "internal-knowledge-bot"), "proj_pilot01": ("brand-ai", "marketing-drafting")}  # fmt: skip
-    rows += [_owned("openai", "project", p[0], *project_teams[p[0]]) for p in OPENAI_PROJECTS]
-    rows += [_owned("aws", "sub_account", account, team) for account, _, team in AWS_ACCOUNTS if team]
+    rows += [owned("openai", "project", p[0], *project_teams[p[0]]) for p in OPENAI_PROJECTS]
+    rows += [owned("aws", "sub_account", account, team) for account, _, team in AWS_ACCOUNTS if team]
     rows += [
-        _owned("litellm", "api_key", k.key_hash, k.team, k.workflow, "", k.environment, True) for k in VIRTUAL_KEYS if k.team
+        owned("litellm", "api_key", k.key_hash, k.team, k.workflow, "", k.environment, True) for k in VIRTUAL_KEYS if k.team
     ]
-    rows += [_owned("litellm", "team_id", f"team-{t.team}", t.team) for t in TEAMS]
-    return rows
+    rows += [owned("litellm", "team_id", f"team-{t.team}", t.team) for t in TEAMS]
+    return [*rows, *_plugged("ownership")]
 
 
 def _workflows() -> Rows:

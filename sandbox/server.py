@@ -16,12 +16,11 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 
 from sandbox import build, calendar, canaries, drop, s3
-from sandbox.company import PROJECTS, REPOS
+from sandbox.exports import EXPORTS
 from sandbox.faults import Faults
-from sandbox.vendors import anthropic, github, jira, litellm, openai
+from sandbox.vendors import VENDORS
 from sandbox.vendors.base import Answer, Refusal, Request, World
 
-VENDORS = {"anthropic": anthropic, "openai": openai, "litellm": litellm, "github": github, "jira": jira}
 # Deterministic hiccups, counted per vendor: the n-th request of each cycle.
 _RATE_LIMITED = (211, 7)
 _SERVER_ERROR = (401, 13)
@@ -40,6 +39,7 @@ class Sandbox:
         company = build.load(state, days, seed, scale)
         self.world = World(company, as_of, Faults(list(faults or [])))
         self.bucket = s3.Bucket()
+        self.bills = (state / "drop" / "bills").resolve()
         self.invoices = drop.stored_invoices(company, build.folder_of(state, days, seed, scale))
         self.lock = threading.Lock()
         self.counts: Counter[str] = Counter()
@@ -51,6 +51,9 @@ class Sandbox:
     def _deliver(self) -> None:
         self.bucket.deliver(self.world)
         drop.write(self.world, self.state, self.invoices)
+        self.bills.mkdir(parents=True, exist_ok=True)
+        for export in EXPORTS.values():
+            export.deliver(self.world, self.bills, self.bucket)
 
     def change(self, *, clock: dt.datetime | None = None, faults: list[dict] | None = None) -> None:
         """Move the clock or replace the faults, and redeliver the files that depend on them."""
@@ -70,23 +73,9 @@ class Sandbox:
 
     def environment(self, port: int) -> dict[str, str]:
         """The AISL_* variables with which the pipeline finds this company."""
-        base = f"http://127.0.0.1:{port}"
-        return {
+        found = {
             "AISL_AS_OF": calendar.iso(self.world.clock),
             "AISL_START_DATE": self.world.company.days[0].isoformat(),
-            "AISL_ANTHROPIC_BASE_URL": f"{base}/anthropic",
-            "AISL_ANTHROPIC_ADMIN_KEY": anthropic.SECRET,
-            "AISL_OPENAI_BASE_URL": f"{base}/openai/v1",
-            "AISL_OPENAI_ADMIN_KEY": openai.SECRET,
-            "AISL_LITELLM_BASE_URL": f"{base}/litellm",
-            "AISL_LITELLM_MASTER_KEY": litellm.SECRET,
-            "AISL_GITHUB_BASE_URL": f"{base}/github",
-            "AISL_GITHUB_TOKEN": github.SECRET,
-            "AISL_GITHUB_REPOS": ",".join(f"{github.OWNER}/{r}" for r in REPOS),
-            "AISL_JIRA_BASE_URL": f"{base}/jira",
-            "AISL_JIRA_EMAIL": jira.EMAIL,
-            "AISL_JIRA_API_TOKEN": jira.SECRET,
-            "AISL_JIRA_PROJECTS": ",".join(PROJECTS),
             "AISL_AWS_ENDPOINT_URL": self.bucket.endpoint,
             "AISL_AWS_ACCESS_KEY_ID": s3.ACCESS_KEY,
             "AISL_AWS_SECRET_ACCESS_KEY": canaries.SECRET_AWS,
@@ -95,7 +84,14 @@ class Sandbox:
             "AISL_AWS_PREFIX": s3.PREFIX,
             "AISL_AWS_EXPORT": s3.EXPORT,
             "AISL_INVOICES_LOCATION": str((self.state / "drop" / "invoices").resolve()),
+            "AISL_FILES_LOCATION": str(self.bills),
         }
+        for name, vendor in VENDORS.items():
+            found |= vendor.environment(f"http://127.0.0.1:{port}/{name}")
+        for export in EXPORTS.values():
+            if hasattr(export, "environment"):
+                found |= export.environment(self.bills, self.bucket)
+        return found
 
     def answer(self, vendor: str, request: Request) -> Answer:
         """The vendor's answer, hiccups and faults included."""

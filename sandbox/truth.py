@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import polars as pl
@@ -88,10 +89,22 @@ def _incidents(company: Company) -> list[dict]:
     return found
 
 
+def _vendor_days(company: Company) -> pl.DataFrame:
+    from sandbox.exports import EXPORTS
+    from sandbox.vendors import VENDORS
+
+    modules = (*VENDORS.values(), *EXPORTS.values())
+    rows = [asdict(row) for module in modules if hasattr(module, "truth") for row in module.truth(company)]
+    schema = {"source": pl.String, "account": pl.String, "day": pl.Date, "currency": pl.String, "billed": pl.String,
+              "estimated": pl.String, "team": pl.String, "issuer": pl.String}  # fmt: skip
+    return pl.DataFrame(rows, schema=schema).sort(pl.all())
+
+
 def write(company: Company, folder: Path) -> None:
-    """Write requests, outside_gateway, work_items (Parquet) and incidents (JSON); the invoices come with the drop folder."""
+    """Write requests, outside_gateway, work_items, vendor_days (Parquet) and incidents (JSON); the invoices come with the drop folder."""
     folder.mkdir(parents=True, exist_ok=True)
     _requests(company).write_parquet(folder / "requests.parquet")
     _outside(company).write_parquet(folder / "outside_gateway.parquet")
     _work_items(company).write_parquet(folder / "work_items.parquet")
+    _vendor_days(company).write_parquet(folder / "vendor_days.parquet")
     (folder / "incidents.json").write_text(json.dumps(_incidents(company), indent=1) + "\n")

@@ -50,6 +50,11 @@ def _error(status: int, kind: str, message: str) -> Refusal:
     return Refusal(status, {"type": "error", "error": {"type": kind, "message": message}})
 
 
+def environment(base_url: str) -> dict[str, str]:
+    """The variables with which the pipeline finds this vendor."""
+    return {"AISL_ANTHROPIC_BASE_URL": base_url, "AISL_ANTHROPIC_ADMIN_KEY": SECRET}
+
+
 def handle(world: World, request: Request) -> Answer:
     """Answer a request below `/v1/organizations`."""
     if request.header("x-api-key") != SECRET:

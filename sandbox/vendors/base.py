@@ -59,6 +59,31 @@ class Request:
         return self.headers.get(name.lower(), "")
 
 
+@dataclass(frozen=True)
+class DayTruth:
+    """What one source truly cost on a UTC day: `billed` and `estimated` (value that nobody invoices) in `currency`, decimal
+    text; `team` is who caused it, None where nobody can know. With `issuer`, the sandbox writes that vendor's invoice of
+    every closed month over its billed rows."""
+
+    source: str
+    account: str
+    day: dt.date
+    currency: str
+    billed: str
+    estimated: str = "0"
+    team: str | None = None
+    issuer: str | None = None
+
+
+def owned(source: str, kind: str, name: str, team: str = "", workflow: str = "", person: str = "", environment: str = "",
+           is_gateway: bool = False) -> dict[str, str]:  # fmt: skip
+    """A row of seed ownership: who an object of a source belongs to."""
+    return {
+        "source": source, "object_type": kind, "external_id": name, "team": team, "workflow": workflow, "person_id": person,
+        "environment": environment, "is_gateway": str(is_gateway).lower(), "valid_from": "", "valid_to": "",
+    }  # fmt: skip
+
+
 @dataclass
 class Answer:
     """Status, JSON body (encoded here unless it is bytes) and extra headers."""

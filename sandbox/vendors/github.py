@@ -14,6 +14,15 @@ SECRET = canaries.SECRET_GITHUB
 OWNER = "acme"
 
 
+def environment(base_url: str) -> dict[str, str]:
+    """The variables with which the pipeline finds this vendor."""
+    return {
+        "AISL_GITHUB_BASE_URL": base_url,
+        "AISL_GITHUB_TOKEN": SECRET,
+        "AISL_GITHUB_REPOS": ",".join(f"{OWNER}/{repo}" for repo in REPOS),
+    }
+
+
 def handle(world: World, request: Request) -> Answer:
     """Answer a request below `/repos/{owner}/{repo}`, `/user` or `/rate_limit`."""
     if request.header("authorization") not in (f"Bearer {SECRET}", f"token {SECRET}"):

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from sandbox import calendar, canaries
-from sandbox.company import PEOPLE, TEAMS
+from sandbox.company import PEOPLE, PROJECTS, TEAMS
 from sandbox.vendors.base import Answer, Refusal, Request, World, cursor, position, spoil_records
 from sandbox.work import DAY, SECOND, STATUSES, Issue, day_start, micros, sprints
 
@@ -34,6 +34,16 @@ _CLAUSE = re.compile(
 
 def _error(status: int, message: str) -> Refusal:
     return Refusal(status, {"errorMessages": [message], "errors": {}})
+
+
+def environment(base_url: str) -> dict[str, str]:
+    """The variables with which the pipeline finds this vendor."""
+    return {
+        "AISL_JIRA_BASE_URL": base_url,
+        "AISL_JIRA_EMAIL": EMAIL,
+        "AISL_JIRA_API_TOKEN": SECRET,
+        "AISL_JIRA_PROJECTS": ",".join(PROJECTS),
+    }
 
 
 def handle(world: World, request: Request) -> Answer:

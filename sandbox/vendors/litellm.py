@@ -34,6 +34,11 @@ def _error(status: int, message: str) -> Refusal:
     return Refusal(status, {"error": {"message": message, "type": "auth_error" if status == 401 else "bad_request", "code": str(status)}})
 
 
+def environment(base_url: str) -> dict[str, str]:
+    """The variables with which the pipeline finds this vendor."""
+    return {"AISL_LITELLM_BASE_URL": base_url, "AISL_LITELLM_MASTER_KEY": SECRET}
+
+
 def handle(world: World, request: Request) -> Answer:
     """Answer a request to the proxy."""
     if request.header("authorization") != f"Bearer {SECRET}":

@@ -22,6 +22,11 @@ def _error(status: int, message: str, kind: str = "invalid_request_error") -> Re
     return Refusal(status, {"error": {"message": message, "type": kind, "param": None, "code": None}})
 
 
+def environment(base_url: str) -> dict[str, str]:
+    """The variables with which the pipeline finds this vendor."""
+    return {"AISL_OPENAI_BASE_URL": f"{base_url}/v1", "AISL_OPENAI_ADMIN_KEY": SECRET}
+
+
 def handle(world: World, request: Request) -> Answer:
     """Answer a request below `/v1/organization`."""
     if request.header("authorization") != f"Bearer {SECRET}":
