@@ -43,3 +43,20 @@ cast({{ numerator }} as double) / nullif(cast({{ denominator }} as double), 0)
                 then coalesce({{ charges }}.x_WorkspaceId, {{ charges }}.SubAccountId)
         end
 {%- endmacro %}
+
+{#- Identity system in which a source names its users; every source may also name them by e-mail. -#}
+{% macro principal_system(source) -%}
+case {{ source }} when 'aws' then 'aws_principal' when 'files' then 'aws_principal' when 'copilot' then 'github_login' else concat({{ source }}, '_user_id') end
+{%- endmacro %}
+
+{#- A request's provider, as gateways and telemetry spell it, as the provider id of the price catalogue. -#}
+{% macro price_provider(provider) -%}
+case
+    when {{ provider }} in ('bedrock', 'bedrock_converse', 'aws.bedrock', 'aws_bedrock', 'amazon-bedrock') then 'aws'
+    when {{ provider }} in ('vertex_ai', 'gemini', 'vertexai', 'gcp.gemini', 'gcp.vertex_ai', 'gcp.gen_ai') then 'google'
+    when {{ provider }} in ('azure.ai.openai', 'azure.ai.inference', 'az.ai.openai', 'az.ai.inference', 'azure_ai') then 'azure'
+    when {{ provider }} in ('xai', 'x_ai') then 'x-ai'
+    when {{ provider }} in ('mistral_ai', 'mistralai') then 'mistral'
+    else {{ provider }}
+end
+{%- endmacro %}

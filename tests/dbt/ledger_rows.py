@@ -117,6 +117,8 @@ def put_charges(warehouse: Any, charges: Sequence[Row]) -> None:
     columns = warehouse.contract("focus_cost_and_usage")
     with warehouse.connect() as connection:
         connection.execute("create schema if not exists focus")
+        estimates = ", ".join(f"{c} {t}" for c, t in warehouse.contract("int_vendor_estimate").items())
+        connection.execute(f"create table if not exists focus.int_vendor_estimate ({estimates})")
         connection.execute("drop table if exists focus.focus_cost_and_usage")
         connection.execute(
             f"create table focus.focus_cost_and_usage ({', '.join(f'{c} {t}' for c, t in columns.items())})"

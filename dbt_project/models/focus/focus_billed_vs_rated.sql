@@ -2,7 +2,7 @@
 -- rebuilt in this run, because only their usage is loaded.
 with usage_of_meter as (
     select
-        'anthropic' as source, report.account, report.charge_date,
+        'anthropic' as source, 'anthropic' as provider_id, report.account, report.charge_date,
         {{ canonical_model('report.model') }} as model_name,
         meters.token_meter,
         coalesce(report.service_tier, 'standard') as tier,
@@ -26,7 +26,7 @@ with usage_of_meter as (
     where coalesce(report.service_tier, 'standard') <> 'priority'
     union all
     select
-        'openai', report.account, report.charge_date,
+        'openai', 'openai', report.account, report.charge_date,
         {{ canonical_model('report.model') }},
         meters.token_meter,
         case when coalesce(report.batch, false) then 'batch' when coalesce(report.service_tier, 'default') = 'default' then 'standard' else report.service_tier end,
@@ -46,13 +46,22 @@ with usage_of_meter as (
     ) as meters
     union all
     select
-        'openai', account, charge_date, {{ canonical_model('model') }}, 'input', 'standard', 0, input_tokens
+        'openai', 'openai', account, charge_date, {{ canonical_model('model') }}, 'input', 'standard', 0, input_tokens
     from {{ ref('stg_openai__usage_embeddings') }}
+    union all
+    select
+        source, price_provider, account, charge_date, {{ canonical_model('model_name') }},
+        case token_meter when 'embedding' then 'input' when 'cache_write' then 'cache_write_5m' else token_meter end,
+        case when coalesce(service_tier, 'default') = 'default' then 'standard' else service_tier end,
+        context_from_tokens, tokens
+    from (
+        {{ handed_over('usage_models', vendor_usage_columns()) }}
+    ) as vendor_usage
 ),
 
 measured as (
     select
-        usage.source, usage.account, usage.charge_date,
+        usage.source, usage.provider_id, usage.account, usage.charge_date,
         coalesce(names.model_id, usage.model_name) as model_name,
         usage.token_meter, usage.tier, cast(usage.context_from_tokens as bigint) as context_from_tokens,
         cast(sum(usage.tokens) as bigint) as tokens,
@@ -60,14 +69,22 @@ measured as (
     from usage_of_meter as usage
     left join {{ ref('model_names') }} as names on usage.model_name = names.model_name
     where usage.tokens > 0
-    group by 1, 2, 3, 4, 5, 6, 7
+    group by 1, 2, 3, 4, 5, 6, 7, 8
+),
+
+-- Which catalogue rates a source's model; charges do not say it.
+rated_models as (
+    select source, model_name, min(provider_id) as provider_id from measured group by source, model_name
 ),
 
 billed as (
     select
-        charge.x_SourceId as source, charge.x_Account as account, charge.charge_date,
+        charge.x_SourceId as source,
+        coalesce(rated_models.provider_id, charge.x_SourceId) as provider_id,
+        charge.x_Account as account, charge.charge_date,
         charge.x_ModelId as model_name,
-        case charge.x_TokenMeter when 'embedding' then 'input' when 'cache_write' then 'cache_write_5m' else charge.x_TokenMeter end as token_meter,
+        -- A charge over all tokens of a model counts as priced when the model has an input price.
+        case charge.x_TokenMeter when 'embedding' then 'input' when 'cache_write' then 'cache_write_5m' else coalesce(charge.x_TokenMeter, 'input') end as token_meter,
         case when coalesce(charge.x_ServiceTier, 'default') = 'default' then 'standard' else charge.x_ServiceTier end as tier,
         cast(case when charge.x_ContextWindow = '200k-1M' then 200001 else 0 end as bigint) as context_from_tokens,
         cast(0 as bigint) as tokens,
@@ -75,14 +92,19 @@ billed as (
     from {{ ref('int_booked_charge') }} as charge
     inner join {{ ref('int_focus_scope') }} as scope
         on charge.x_SourceId = scope.source and charge.x_Account = scope.account and charge.charge_date = scope.charge_date
-    where charge.x_SourceId in ('anthropic', 'openai') and charge.x_TokenMeter is not null
-    group by 1, 2, 3, 4, 5, 6, 7
+    left join rated_models on rated_models.source = charge.x_SourceId and rated_models.model_name = charge.x_ModelId
+    where (charge.x_SourceId in ('anthropic', 'openai') and charge.x_TokenMeter is not null)
+        or (
+            charge.x_ModelId is not null and charge.ChargeCategory = 'Usage'
+            and charge.x_SourceId in ({% for model in var('usage_models') %}'{{ model[4:].split('__')[0] }}', {% endfor %}'')
+        )
+    group by 1, 2, 3, 4, 5, 6, 7, 8
 ),
 
 both_sides as (
-    select *, source as provider_id from measured
+    select * from measured
     union all
-    select *, source as provider_id from billed
+    select * from billed
 ),
 
 list_price as ({{ dated_price('both_sides', 'list') }}),

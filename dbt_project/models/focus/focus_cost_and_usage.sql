@@ -5,12 +5,12 @@ select
     {%- for column, sql_type in focus_columns() %}
     {%- if column == 'InvoiceId' %}
     case
-        when charge.is_frozen or charge.InvoiceId is not null or charge.x_SourceId not in ('anthropic', 'openai') then charge.InvoiceId
+        when charge.is_frozen or charge.InvoiceId is not null or charge.x_FocusVersionIn <> 'native' then charge.InvoiceId
         else invoice.invoice_id
     end as InvoiceId
     {%- elif column == 'SubAccountName' %}
     case
-        when charge.is_frozen or charge.SubAccountName is not null or charge.x_SourceId not in ('anthropic', 'openai') then charge.SubAccountName
+        when charge.is_frozen or charge.SubAccountName is not null or charge.x_FocusVersionIn <> 'native' then charge.SubAccountName
         else coalesce(sub_account.sub_account_name, charge.SubAccountId)
     end as SubAccountName
     {%- else %}

@@ -81,15 +81,8 @@ principals as (
     select places.charge_date, places.x_SourceId, places.x_PrincipalId, min(known.person_id) as person_id
     from (select distinct charge_date, x_SourceId, x_PrincipalId from places where x_PrincipalId is not null) as places
     inner join {{ ref('dim_identity') }} as known
-        on known.external_id = places.x_PrincipalId
-        and known.system in (
-            'email',
-            case places.x_SourceId
-                when 'anthropic' then 'anthropic_user_id'
-                when 'openai' then 'openai_user_id'
-                else 'aws_principal'
-            end
-        )
+        on known.external_id = case when known.system = 'email' then lower(places.x_PrincipalId) else places.x_PrincipalId end
+        and known.system in ('email', {{ principal_system('places.x_SourceId') }})
         and places.charge_date >= known.valid_from
         and places.charge_date < known.valid_to
     group by places.charge_date, places.x_SourceId, places.x_PrincipalId

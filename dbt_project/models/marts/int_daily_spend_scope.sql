@@ -21,7 +21,7 @@ changed as (
     union
     select charge_date from built where cost_basis = 'estimated'
     union
-    select charge_date from {{ ref('estimated_charges') }}
+    select charge_date from {{ ref('estimated_charges') }} where x_EstimateKind = 'not yet billed'
     union
     select ledger.charge_date from ledger cross join {{ source('raw', 'run_context') }} as context where context.is_full_rebuild
 )

@@ -50,7 +50,7 @@ spend as (
         cast(estimates.tokens_cache_write as decimal(28, 12)) as tokens_cache_write,
         cast(estimates.tokens_output as decimal(28, 12)) as tokens_output
     from {{ ref('estimated_charges') }} as estimates
-    inner join scope on scope.charge_date = estimates.charge_date
+    inner join scope on scope.charge_date = estimates.charge_date and estimates.x_EstimateKind = 'not yet billed'
     left join (
         select source, min(ServiceProviderName) as ServiceProviderName, min(ServiceName) as ServiceName
         from {{ ref('fct_attribution_ledger') }}

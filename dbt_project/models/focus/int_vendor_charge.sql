@@ -1,0 +1,1 @@
+{{ handed_over('charge_models', vendor_charge_columns() + [('charge_date', 'date', none)]) }}
