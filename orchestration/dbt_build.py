@@ -22,7 +22,6 @@ from orchestration.warehouse import files_digest, seed_folders
 STAGES: tuple[str, ...] = ("focus", "ledger", "marts", "decisions")
 # The project counts as built once the ledger is; a run killed after that may have left the later stages unbuilt.
 _REMEMBERED = ("focus", "ledger")
-_ALREADY_BUILT = ("--exclude-resource-type", "seed", "--exclude", "config.materialized:view")
 
 
 class DbtProjectBroken(RuntimeError):
@@ -88,14 +87,10 @@ def build(settings: Settings, stage: str, *, full_refresh: bool) -> list[NodeRes
     arguments = [
         *_quiet(settings),
         "build",
-        "--select",
-        f"tag:{stage}",
-        "--indirect-selection",
-        "buildable",
-        "--exclude-resource-type",
-        "unit_test",
+        *selection(stage, keeps=keeps),
+        # The manifest is written by the parse; writing it again for every stage costs more than most models.
+        "--no-write-json",
         *(["--full-refresh"] if full_refresh else []),
-        *(_ALREADY_BUILT if keeps else ()),
         *_project(settings),
     ]
     parsed = _parsed(settings, _parse_digest(settings))
@@ -105,6 +100,25 @@ def build(settings: Settings, stage: str, *, full_refresh: bool) -> list[NodeRes
         raise DbtProjectBroken(f"dbt could not build stage {stage}: {outcome.exception}")
     results = [_node_result(r) for r in outcome.result.results]  # type: ignore[union-attr]
     return _with_kept(parsed, stage, results) if keeps else results
+
+
+def selection(stage: str, *, keeps: bool) -> list[str]:
+    """dbt's options for what a stage builds. With `keeps`, seeds and views are left as built; every test still runs."""
+    if keeps:
+        return ["--selector", f"{stage}_kept"]
+    return ["--select", f"tag:{stage}", "--indirect-selection", "buildable", "--exclude-resource-type", "unit_test"]
+
+
+def listed(settings: Settings, options: list[str]) -> list[str]:
+    """Names of the nodes that these selection options mean, without building any."""
+    from dbt.cli.main import dbtRunner
+
+    parsed = _parsed(settings, _parse_digest(settings))
+    with _environment(settings.dbt_environment()), _released_file():
+        outcome = dbtRunner(manifest=parsed).invoke([*_quiet(settings), "list", *options, *_project(settings)])
+    if not outcome.success:
+        raise DbtProjectBroken(f"dbt could not list {options}: {outcome.exception}")
+    return [str(name) for name in outcome.result]  # type: ignore[union-attr]
 
 
 def published_names(parsed: Mapping[str, Any]) -> dict[str, str]:
@@ -179,9 +193,10 @@ def _parse_digest(settings: Settings) -> str:
     text = files_digest(folders, (".sql", ".csv", ".yml"))
     project = (DBT_PROJECT / "dbt_project.yml").read_text(encoding="utf-8")
     profiles = (DBT_PROJECT / "profiles.yml").read_text(encoding="utf-8")
+    selectors = (DBT_PROJECT / "selectors.yml").read_text(encoding="utf-8")
     # Paths are left out: the parsed project is the same wherever the warehouse lies.
     chosen = f"{settings.profile} {settings.company_seeds}"
-    return f"{text} {hashlib.sha256((project + profiles + chosen).encode()).hexdigest()[:16]}"
+    return f"{text} {hashlib.sha256((project + profiles + selectors + chosen).encode()).hexdigest()[:16]}"
 
 
 def _quiet(settings: Settings) -> list[str]:

@@ -12,10 +12,15 @@ import dagster as dg
 
 @dataclass
 class Progress:
-    """Seconds per step of the runs it listened to, and what failed. `say` prints a line."""
+    """Seconds per step of the runs it listened to, and what failed. `say` prints a line.
+
+    `inside`: the part of a step's seconds that its assets and checks state in their metadata (`seconds`): a stage's models
+    and tests, a gate's query, the review pack; the rest of the step is frameworks and records.
+    """
 
     say: Callable[[str], None]
     seconds: dict[str, float] = field(default_factory=dict)
+    inside: dict[str, float] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
     failed_checks: list[str] = field(default_factory=list)
     _started: dict[str, float] = field(default_factory=dict)
@@ -32,12 +37,20 @@ class Progress:
             self.say(f"  {mark} {title(step):<44} {seconds:6.1f} s")
             if kind == "STEP_FAILURE":
                 self.failures.append(_reason(event))
+        elif kind == "ASSET_MATERIALIZATION":
+            self._count(step, event.step_materialization_data.materialization.metadata)
         elif kind == "STEP_UP_FOR_RETRY":
             self.say(f"  wait {title(step)}: no answer, trying again")
         elif kind == "ASSET_CHECK_EVALUATION":
             found = event.asset_check_evaluation_data
+            self._count(step, found.metadata)
             if not found.passed and found.severity == dg.AssetCheckSeverity.ERROR:
                 self.failed_checks.append(f"{found.check_name}: {found.description or 'failed'}")
+
+    def _count(self, step: str, metadata: Any) -> None:
+        seconds = metadata.get("seconds")
+        if seconds is not None:
+            self.inside[step] = self.inside.get(step, 0.0) + float(seconds.value)
 
 
 def title(step: str) -> str:

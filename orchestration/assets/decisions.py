@@ -133,6 +133,7 @@ def published_assets(parsed: Mapping[str, Any], gate_assets: list[dg.AssetKey]) 
             metadata={
                 "page": dg.MetadataValue.path(snapshot.path / "review.html"),
                 "workbook": dg.MetadataValue.path(snapshot.path / "review.xlsx"),
+                "seconds": round(snapshot.seconds_of_added_files, 3),
             },
         )
         yield dg.AssetCheckResult(

@@ -141,7 +141,7 @@ def _reported(
             passed=result.status in ("pass", "success"),
             severity=dg.AssetCheckSeverity.ERROR if result.has_failed else dg.AssetCheckSeverity.WARN,
             description=result.message if result.status != "pass" else None,
-            metadata={"failing rows": result.failures or 0, **({"query": result.evidence} if result.evidence else {})},
+            metadata={"seconds": round(result.seconds, 3), "failing rows": result.failures or 0, **({"query": result.evidence} if result.evidence else {})},
         )
 
 

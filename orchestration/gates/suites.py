@@ -4,6 +4,7 @@ A gate asks one query for one row of numbers and has Great Expectations judge th
 explain a verdict are fetched only when it is bad.
 """
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,7 +72,8 @@ def gate_checks(gate: Gate) -> dg.AssetChecksDefinition:
         pool=WAREHOUSE_POOL,
     )
     def run_gate(settings: dg.ResourceParam[Settings]) -> Iterator[dg.AssetCheckResult]:
-        for verdict in judge(gate, settings):
+        verdicts, seconds = judge(gate, settings)
+        for verdict in verdicts:
             e = verdict.expectation
             yield dg.AssetCheckResult(
                 asset_key=gate.asset,
@@ -82,6 +84,8 @@ def gate_checks(gate: Gate) -> dg.AssetChecksDefinition:
                 metadata={
                     "value": "none" if verdict.value is None else verdict.value,
                     "wanted": e.wanted,
+                    # The gate asks once for all its numbers.
+                    "seconds": round(seconds / len(verdicts), 4),
                     **({"rows": dg.MetadataValue.json(verdict.rows)} if verdict.rows else {}),
                 },
             )
@@ -97,12 +101,14 @@ def describe(verdict: Verdict) -> str:
     return f"{e.meaning}: found {found}, wanted {e.wanted}." + (f" {examples}." if examples else "") + f" {e.to_do}"
 
 
-def judge(gate: Gate, settings: Settings) -> list[Verdict]:
-    """Ask the profile, let Great Expectations judge it, fetch examples of what is bad."""
+def judge(gate: Gate, settings: Settings) -> tuple[list[Verdict], float]:
+    """Ask the profile, let Great Expectations judge it, fetch examples of what is bad. Also the seconds of the profile."""
     with warehouse.session(settings, read_only=True) as connection:
+        begun = time.monotonic()
         cursor = connection.execute(gate.profile)
         names = [c[0] for c in cursor.description or ()]
         row = cursor.fetchone()
+        seconds = time.monotonic() - begun
         profile = {n: None if v is None else float(v) for n, v in zip(names, row or (None,) * len(names), strict=True)}
         passed = _validate(gate, profile, settings.home / "data_docs")
         verdicts = []
@@ -113,7 +119,7 @@ def judge(gate: Gate, settings: Settings) -> list[Verdict]:
                 columns = [c[0] for c in found.description or ()]
                 rows = [dict(zip(columns, map(str, r), strict=True)) for r in found.fetchmany(10)]
             verdicts.append(Verdict(e, profile.get(e.name), passed[e.name], rows))
-    return verdicts
+    return verdicts, seconds
 
 
 def _validate(gate: Gate, profile: dict[str, float | None], docs: Path) -> dict[str, bool]:

@@ -142,3 +142,16 @@ def _all_downstream(graph: Any, start: dg.AssetKey) -> set[dg.AssetKey]:
                 found.add(child)
                 waiting.append(child)
     return found
+
+
+@pytest.mark.parametrize("stage", ["focus", "ledger"])
+def test_a_stage_that_keeps_its_views_still_runs_every_test(stage: str, settings: Settings) -> None:
+    def listed(keeps: bool, kind: str) -> set[str]:
+        options = dbt_build.selection(stage, keeps=keeps)
+        if "--exclude-resource-type" in options:
+            options = options[: options.index("--exclude-resource-type")]
+        return set(dbt_build.listed(settings, [*options, "--resource-type", kind]))
+
+    assert listed(True, "test") == listed(False, "test") != set()
+    assert listed(True, "seed") == set()
+    assert listed(True, "model") < listed(False, "model")
