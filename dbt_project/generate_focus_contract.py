@@ -52,14 +52,20 @@ PUBLISHED = {
     "BillingPeriod": "focus.billing_period",
 }
 FILE_RELATIONS = {
-    "focus_aws_charges": "One row per charge of the AWS FOCUS export, mapped to FOCUS 1.4.",
+    "focus_aws_charges": "One row per charge of the AWS exports, FOCUS or CUR 2.0, mapped to FOCUS 1.4.",
+    "focus_azure_charges": "One row per charge of the Azure cost exports, mapped to FOCUS 1.4: FOCUS exports, and actual and "
+    "amortized exports for months without one. Where a day has both views, only commitments are taken from the amortized one.",
+    "focus_gcp_charges": "One row per charge of the Google Cloud exports, mapped to FOCUS 1.4.",
+    "focus_file_gcp": "One row per row of Google Cloud's standard or detailed billing export, credits inside; a provisioned-throughput "
+    "fee is two rows, the fee (BilledCost) and its use (EffectiveCost).",
+    "focus_file_gcp_focus": "One row per row of Google Cloud's native FOCUS export.",
     "focus_files_charges": "One row per charge of a dropped billing file of any kind, mapped to FOCUS 1.4.",
     "focus_file_focus": "One row per charge of a dropped FOCUS file of version 1.0 to 1.4.",
     "focus_file_aws_cur": "One row per line of a dropped AWS Cost and Usage Report, plus one Unused row per commitment fee with "
     "unused commitment. EffectiveCost is amortised.",
     "focus_file_oci": "One row per line of a dropped OCI cost report.",
-    "focus_file_azure": "One row per line of a dropped Azure EA export. BilledCost stands on rows of the actual view, "
-    "EffectiveCost on rows of the amortized view; on a day with both views the two are never added.",
+    "focus_file_azure": "One row per line of a dropped Azure cost export. On a day with both views, commitments are what the actual "
+    "view says of their purchase and the amortized view of their use; all else comes from the actual view.",
 }
 
 

@@ -11,7 +11,7 @@ import msgspec
 from ingestion.catalog import Dataset
 from ingestion.client import Call, Client
 from ingestion.errors import ContractBroken
-from ingestion.pages import E, Page, Style, TokenPages, walk
+from ingestion.pages import ArrayPage, E, LinkPages, Page, Style, TokenPages, walk
 from ingestion.records import Batch, Intake, Reader, Reject, Row, exact_sum, table
 from ingestion.windows import Window
 
@@ -86,6 +86,44 @@ def whole_list(
     for page in walk(client, call, style, envelope_type, context):
         rows += intake.accept(intake.read(page.records(), context), row)
     yield window, Batch(table(dataset, rows), intake.rejects, pages=intake.pages)
+
+
+def newest_first(
+    client: Client,
+    windows: Sequence[Window],
+    dataset: Dataset,
+    lists: Sequence[tuple[str, Call]],
+    record_type: type[T],
+    moment: Callable[[T], datetime],
+    row: Callable[[str, T], Row | None],
+) -> Iterator[tuple[Window, Batch]]:
+    """Walks lists (name and first call) that are sorted newest first until they are older than the first wanted day.
+
+    A record that moves to the front while it is read is seen twice; its newest version is kept. `row` gives None for a
+    record of another kind.
+    """
+    intake = Intake(Reader(record_type))
+    first, after = windows[0].start, windows[-1].end
+    identity = [list(dataset.columns).index(column) for column in dataset.identity]
+    newest: dict[tuple[object, ...], tuple[datetime, Row]] = {}
+
+    def dated_row(record: T, name: str) -> tuple[datetime, Row | None]:
+        return moment(record), row(name, record)
+
+    for name, call in lists:
+        context = f"{dataset.key} {name} {windows[0].key}..{windows[-1].key}"
+        for page in walk(client, call, LinkPages(), ArrayPage, context):
+            good = intake.read(page.array, context)
+            wanted = [(i, record) for i, record in good if first <= moment(record) < after]
+            for found, values in intake.accept(wanted, dated_row, name):
+                if values is None:
+                    continue
+                key = tuple(values[i] for i in identity)
+                if key not in newest or newest[key][0] < found:
+                    newest[key] = found, values
+            if good and all(moment(record) < first for _, record in good):
+                break
+    yield from by_update_day(dataset, windows, list(newest.values()), intake.rejects, intake.pages)
 
 
 def by_update_day(

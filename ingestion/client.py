@@ -12,7 +12,7 @@ import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx2
@@ -22,6 +22,8 @@ import tenacity
 from ingestion.errors import ContractBroken, RequestRejected, SourceUnavailable
 
 USER_AGENT = "ai-spend-ledger/0.1 (batch ingestion; read-only)"
+# What says how much may still be asked, and when again: GitHub's, GitLab's and Linear's spelling.
+_LIMIT_HEADERS = ("x-ratelimit", "ratelimit", "x-ratelimit-requests", "x-ratelimit-complexity")
 RETRIED_STATUS = frozenset({429, 500, 502, 503, 504, 529})
 MAX_TRIES = 8
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
@@ -74,6 +76,7 @@ class _Passing(Exception):
 class Client:
     """One source's HTTP client. `secrets` are removed from every message; `sleep`, `now` and `jitter` are for tests.
 
+    With `requests_per_minute` requests are spread evenly, so that a vendor's limit is kept rather than run into.
     Close it, or use it as a context manager. Requests are made one after the other.
     """
 
@@ -84,6 +87,7 @@ class Client:
     connect_timeout: float = 10.0
     read_timeout: float = 60.0
     tries: int = MAX_TRIES
+    requests_per_minute: float | None = None
     proxy: str | None = None
     ca_bundle: str | None = None
     sleep: Callable[[float], None] = time.sleep
@@ -95,6 +99,7 @@ class Client:
     def __post_init__(self) -> None:
         self.base_url = self.base_url.rstrip("/")
         self._http: httpx2.Client | None = None
+        self._next_at: datetime | None = None
 
     def __enter__(self) -> Client:
         return self
@@ -156,6 +161,7 @@ class Client:
 
     def _once(self, call: Call, url: str, shown: str, tried: str) -> Answer:
         for _hop in range(4):
+            self._keep_pace()
             self.requests += 1
             try:
                 response = self._open().request(
@@ -181,7 +187,7 @@ class Client:
             return Answer(response.content, response.headers, shown)
         found = f"HTTP {status}{_error_code(response)}"
         wait = self._asked_wait(response.headers)
-        if status in RETRIED_STATUS or (status == 403 and wait is not None):
+        if status in RETRIED_STATUS or (status == 403 and wait is not None) or (status == 400 and _is_over_limit(response)):
             if wait is not None and wait > LONGEST_RETRY_AFTER:
                 raise SourceUnavailable(
                     tried=tried, found=f"{found}, asking to wait {wait:.0f} s", to_do="run again after that time"
@@ -206,9 +212,12 @@ class Client:
             except ValueError:
                 return None
             return max(0.0, (_aware(moment) - self.now()).total_seconds())
-        reset = headers.get("x-ratelimit-reset", "")
-        if headers.get("x-ratelimit-remaining") == "0" and reset.isdigit():
-            return max(0.0, float(reset) - self.now().timestamp())
+        for limit in _LIMIT_HEADERS:
+            reset = headers.get(f"{limit}-reset", "")
+            if headers.get(f"{limit}-remaining") == "0" and reset.isdigit():
+                # 12 digits are milliseconds
+                seconds = int(reset) / 1000 if len(reset) >= 12 else int(reset)
+                return max(0.0, seconds - self.now().timestamp())
         return None
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
@@ -220,6 +229,14 @@ class Client:
     def _pause(self, seconds: float) -> None:
         self.retries += 1
         self.sleep(seconds)
+
+    def _keep_pace(self) -> None:
+        if self.requests_per_minute is None:
+            return
+        early = (self._next_at - self.now()).total_seconds() if self._next_at else 0.0
+        if early > 0:
+            self.sleep(early)
+        self._next_at = self.now() + timedelta(seconds=60 / self.requests_per_minute)
 
     def _open(self) -> httpx2.Client:
         if self._http is None:
@@ -243,6 +260,21 @@ def _aware(moment: datetime) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+def _is_over_limit(response: httpx2.Response) -> bool:
+    """GraphQL vendors may answer 400 to a client that asks too much; the body says so."""
+    try:
+        return "RATELIMITED" in _graphql_codes(msgspec.json.decode(response.content))
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return False
+
+
+def _graphql_codes(body: Any) -> list[Any]:
+    """`extensions.code` of each entry in a body's `errors`."""
+    errors = body.get("errors") if isinstance(body, dict) else None
+    extensions = [e.get("extensions") for e in errors if isinstance(e, dict)] if isinstance(errors, list) else []
+    return [e.get("code") for e in extensions if isinstance(e, dict)]
+
+
 def _error_code(response: httpx2.Response) -> str:
     """The vendor's error type or code, when it is a plain word. Its prose is left out: it may quote a key or a text."""
     try:
@@ -252,6 +284,6 @@ def _error_code(response: httpx2.Response) -> str:
     error = body.get("error", body) if isinstance(body, dict) else None
     if not isinstance(error, dict):
         return ""
-    words = [error.get("type"), error.get("code")]
+    words = [error.get("type"), error.get("code"), *_graphql_codes(error)]
     plain = [w for w in words if isinstance(w, str) and _PLAIN_CODE.match(w)]
     return f" ({', '.join(dict.fromkeys(plain))})" if plain else ""

@@ -68,6 +68,84 @@ class ListPage(msgspec.Struct):
         return self.data
 
 
+class DataPage(msgspec.Struct):
+    """A page that is its records and nothing else."""
+
+    data: msgspec.Raw
+
+    def records(self) -> msgspec.Raw:
+        """The rows."""
+        return self.data
+
+
+class ObjectPage(msgspec.Struct):
+    """An answer about one thing: a single record, not in an array."""
+
+    data: msgspec.Raw
+
+    def records(self) -> msgspec.Raw:
+        """The record as an array of one."""
+        return msgspec.Raw(b"[" + bytes(self.data) + b"]")
+
+
+class Meta(msgspec.Struct):
+    """What is said beside the records of a MetaPage."""
+
+    cursor: str | None = None
+
+
+class MetaPage(msgspec.Struct):
+    """A page with the cursor of the next beside its records; none at the end."""
+
+    data: msgspec.Raw
+    meta: Meta
+
+    def records(self) -> msgspec.Raw:
+        """The listed objects."""
+        return self.data
+
+
+class PageInfo(msgspec.Struct):
+    """Where a GraphQL connection goes on."""
+
+    hasNextPage: bool
+    endCursor: str | None = None
+
+
+class Connection(msgspec.Struct):
+    """A GraphQL connection."""
+
+    nodes: msgspec.Raw
+    pageInfo: PageInfo
+
+
+class GraphData(msgspec.Struct):
+    """The data of a query whose connection goes by the alias `page`."""
+
+    page: Connection
+
+
+class GraphPage(msgspec.Struct):
+    """A page of a GraphQL query. Any entry in `errors`, even beside data, is an answer that cannot be trusted."""
+
+    data: GraphData
+    errors: None = None
+
+    def records(self) -> msgspec.Raw:
+        """The nodes."""
+        return self.data.page.nodes
+
+    def page_info(self) -> PageInfo:
+        """Where it goes on."""
+        return self.data.page.pageInfo
+
+
+class WithPageInfo(Envelope, Protocol):
+    """An envelope that GraphPages can follow."""
+
+    def page_info(self) -> PageInfo: ...
+
+
 class WithNextPageToken(Protocol):
     """An envelope that NextTokenPages can follow."""
 
@@ -82,7 +160,7 @@ class WithPageNumber(Protocol):
     """An envelope that NumberedPages can follow."""
 
     @property
-    def page(self) -> int: ...
+    def page(self) -> int | None: ...
 
     @property
     def total_pages(self) -> int: ...
@@ -137,6 +215,31 @@ class CursorPages:
 
 
 @dataclass(frozen=True)
+class MetaCursorPages:
+    """`meta.cursor`, sent back as a query parameter; ends when there is none."""
+
+    param: str = "cursor"
+
+    def following(self, call: Call, envelope: MetaPage, answer: Answer) -> tuple[Call, str] | None:
+        cursor = envelope.meta.cursor
+        return (call.with_param(self.param, cursor), cursor) if cursor else None
+
+
+@dataclass(frozen=True)
+class GraphPages:
+    """Relay paging: `endCursor` is sent back as the variable `after`; ends when `hasNextPage` is false."""
+
+    def following(self, call: Call, envelope: WithPageInfo, answer: Answer) -> tuple[Call, str] | None:
+        info = envelope.page_info()
+        if not info.hasNextPage:
+            return None
+        if not info.endCursor:
+            raise _Unguided
+        variables = {**(call.body or {}).get("variables", {}), "after": info.endCursor}
+        return call.with_body("variables", variables), info.endCursor
+
+
+@dataclass(frozen=True)
 class LinkPages:
     """`Link: <url>; rel="next"` header; ends when it is absent."""
 
@@ -163,16 +266,19 @@ class NextTokenPages:
 
 @dataclass(frozen=True)
 class NumberedPages:
-    """Page number counted from 1; ends after `total_pages`."""
+    """Page number counted from 1, in query or JSON body; ends after `total_pages`. `page` is None where it is not echoed."""
 
     param: str = "page"
+    in_body: bool = False
 
     def following(self, call: Call, envelope: WithPageNumber, answer: Answer) -> tuple[Call, str] | None:
-        asked = int(dict(call.params).get(self.param, "1"))
-        if envelope.page != asked:
+        asked = int((call.body or {} if self.in_body else dict(call.params)).get(self.param, 1))
+        if envelope.page is not None and envelope.page != asked:
             raise _Misnumbered(asked, envelope.page)
         if asked >= envelope.total_pages:
             return None
+        if self.in_body:
+            return call.with_body(self.param, asked + 1), str(asked + 1)
         return call.with_param(self.param, str(asked + 1)), str(asked + 1)
 
 
@@ -186,6 +292,26 @@ class OffsetPages:
             return None
         following = str(int(dict(call.params).get("startAt", "0")) + got)
         return call.with_param("startAt", following), following
+
+
+@dataclass(frozen=True)
+class SkipPages:
+    """Number of records to skip; ends when nothing came."""
+
+    param: str = "offset"
+
+    def following(self, call: Call, envelope: Envelope, answer: Answer) -> tuple[Call, str] | None:
+        got = len(msgspec.json.decode(envelope.records(), type=list[msgspec.Raw]))
+        following = str(int(dict(call.params).get(self.param, "0")) + got)
+        return (call.with_param(self.param, following), following) if got else None
+
+
+@dataclass(frozen=True)
+class OnePage:
+    """All there is in one answer."""
+
+    def following(self, call: Call, envelope: Envelope, answer: Answer) -> None:
+        return None
 
 
 class _Misnumbered(Exception):

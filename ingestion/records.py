@@ -108,6 +108,22 @@ class Reader(Generic[T]):
                 bad.append(_undecodable(ordinal, bytes(part), error))
         return good, bad
 
+    def read_lines(self, content: bytes, first_ordinal: int = 0) -> tuple[list[tuple[int, T]], list[Reject]]:
+        """(ordinal, record) of the good lines of a JSON-lines text, and the rejects. Blank lines do not count."""
+        lines = [line for line in content.splitlines() if line.strip()]
+        try:
+            return list(enumerate(map(self._one.decode, lines), first_ordinal)), []
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            pass
+        good: list[tuple[int, T]] = []
+        bad: list[Reject] = []
+        for ordinal, line in enumerate(lines, first_ordinal):
+            try:
+                good.append((ordinal, self._one.decode(line)))
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+                bad.append(_undecodable(ordinal, line, error))
+        return good, bad
+
 
 def _undecodable(ordinal: int, content: bytes, error: Exception) -> Reject:
     if not isinstance(error, msgspec.ValidationError):
@@ -142,6 +158,13 @@ class Intake(Generic[T]):
     def read(self, array: msgspec.Raw, context: str) -> list[tuple[int, T]]:
         """(ordinal, record) of the page's records that decode. Raises ContractBroken when it is no array at all."""
         good, bad = self._reader.read(array, context, self._read)
+        return self._taken(good, bad)
+
+    def read_lines(self, content: bytes) -> list[tuple[int, T]]:
+        """(ordinal, record) of the JSON lines that decode."""
+        return self._taken(*self._reader.read_lines(content, self._read))
+
+    def _taken(self, good: list[tuple[int, T]], bad: list[Reject]) -> list[tuple[int, T]]:
         self._read += len(good) + len(bad)
         self.pages += 1
         self.rejects += bad

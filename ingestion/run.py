@@ -74,9 +74,10 @@ def plan_windows(
     """Windows due at `as_of`, oldest first.
 
     Days: those of the restatement window that ends with the last complete day, and any since `start_date` that were
-    never completed. Months: the open one, the restated ones, and any never completed. Snapshots: the day of `as_of`.
-    `day_range` (first, last; both included) asks for exactly those days or the months they touch. Files: those of
-    `found` whose version differs from the one landed. `deliveries` must be of one account.
+    never completed, but none that the vendor has forgotten. Months: the open one, the restated ones, and any never
+    completed. Snapshots: the day of `as_of`. `day_range` (first, last; both included) asks for exactly those days or
+    the months they touch. Files: those of `found` whose version differs from the one landed. `deliveries` must be of
+    one account.
     """
     found_dataset = BY_KEY[dataset] if isinstance(dataset, str) else dataset
     today = as_of.astimezone(UTC).date()
@@ -93,10 +94,13 @@ def plan_windows(
             restated = previous_month(restated)
         due = months(min(start_date, today), today)
         return [month_window(m) for m in due if m >= restated or f"{m:%Y-%m}" not in landed]
+    history = found_dataset.history_days
+    remembered = date.min if history is None else today - timedelta(days=history)
     if day_range is not None:
-        return [day_window(d) for d in days(day_range[0], min(day_range[1] + DAY, today))]
+        return [day_window(d) for d in days(max(day_range[0], remembered), min(day_range[1] + DAY, today))]
     restated = today - timedelta(days=found_dataset.restatement_days)
-    return [day_window(d) for d in days(start_date, today) if d >= restated or d.isoformat() not in landed]
+    due_days = days(max(start_date, remembered), today)
+    return [day_window(d) for d in due_days if d >= restated or d.isoformat() not in landed]
 
 
 def ingest(
@@ -149,6 +153,14 @@ class _Job:
     def run(self, start_date: date, day_range: tuple[date, date] | None, client: Client | None) -> IngestReport:
         started = time.monotonic()
         own_client = client or make_client(self.config)
+        waited = own_client.sleep
+
+        def wait(seconds: float) -> None:
+            # a run is most likely killed while it waits: what is landed must be written down by then
+            self.manifest.commit()
+            waited(seconds)
+
+        own_client.sleep = wait
         before = own_client.requests, own_client.retries
         try:
             windows = self._due(start_date, day_range)
@@ -156,6 +168,7 @@ class _Job:
             self._fetch_all(own_client, windows)
         finally:
             self.manifest.commit()
+            own_client.sleep = waited
             if client is None:
                 own_client.close()
             self.report.requests = own_client.requests - before[0]

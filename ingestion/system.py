@@ -29,12 +29,14 @@ class Connector:
 @dataclass(frozen=True)
 class Http:
     """How a vendor is spoken to. `question`: the smallest call that needs the same permission as the real ones, given
-    the start of yesterday. `base_url` is None where every company has an address of its own."""
+    the start of yesterday. `base_url` is None where every company has an address of its own. `requests_per_minute`: the
+    vendor's limit where it is tight; the option of that name may say otherwise."""
 
     base_url: str | None
     question: Callable[[SourceConfig, datetime], Call]
     headers: Callable[[SourceConfig], Mapping[str, str]] = lambda _: {}
     auth: Callable[[SourceConfig], tuple[str, str]] | None = None
+    requests_per_minute: str = ""
 
 
 @dataclass(frozen=True)

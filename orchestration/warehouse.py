@@ -17,14 +17,14 @@ import msgspec
 import pyarrow as pa
 
 from ingestion import manifest
-from ingestion.catalog import DATASETS, Dataset
+from ingestion.catalog import DATASETS, SOURCES, Dataset
 from ingestion.lake import Lake, S3Lake
 from orchestration.frames import FORECAST_RELATIONS, MANIFEST_COLUMNS, REJECT_COLUMNS
 from orchestration.freeze import frozen_keys
 from orchestration.settings import DBT_PROJECT, Settings
 
-# Cut by charge day, but small and needed whole: invoices and prices have no charge days to rebuild.
-_ALWAYS_WHOLE = ("invoices", "prices")
+# Cut by day or file, but small and needed whole: they have no charge days to rebuild.
+_ALWAYS_WHOLE = ("invoices", "prices", "seats", "expenses")
 _DUCKDB_TYPES = {
     "text": "varchar",
     "money_text": "varchar",
@@ -108,7 +108,7 @@ def prepare(
         _create_scope(connection, full=reason is not None)
         as_relation = "table" if isinstance(lake, S3Lake) else "view"
         for dataset in DATASETS:
-            _create_raw(connection, lake, dataset, as_relation)
+            _create_raw(connection, lake, dataset, as_relation, full=reason is not None)
         _create_rejects(connection, lake)
         _create_frozen(connection, lake, frozen_columns)
         for name in FORECAST_RELATIONS:
@@ -255,7 +255,9 @@ def _reason_for_full(connection: duckdb.DuckDBPyConnection, fingerprint: str, fu
 
 
 def _create_scope(connection: duckdb.DuckDBPyConnection, *, full: bool) -> None:
-    """`raw.scope` is closed: a file or month with one day in scope has all its days in scope."""
+    """`raw.scope` is closed: a file or month with one day in scope has all its days in scope, and a day in scope of one
+    source of requests is in scope of all of them, since they see the same requests."""
+    loggers = [name for name, source in SOURCES.items() if source.logs_requests]
     connection.execute(
         "create or replace table raw.source_day as select distinct source, account, unnest(days) as charge_date"
         " from raw.current_delivery where not is_whole"
@@ -292,9 +294,15 @@ def _create_scope(connection: duckdb.DuckDBPyConnection, *, full: bool) -> None:
                     select 1 from raw.scope as s
                     where s.source = d.source and s.account = d.account and list_contains(d.days, s.charge_date)
                 )
+                union all
+                select d.source, d.account, d.charge_date
+                from raw.source_day as d
+                where list_contains($loggers, d.source)
+                    and d.charge_date in (select s.charge_date from raw.scope as s where list_contains($loggers, s.source))
             )
             except select source, account, charge_date from raw.scope
-            """
+            """,
+            {"loggers": loggers},
         ).fetchone()
         if grown is None or grown[0] == 0:
             break
@@ -312,20 +320,50 @@ def _create_scope(connection: duckdb.DuckDBPyConnection, *, full: bool) -> None:
     )
 
 
-def _create_raw(connection: duckdb.DuckDBPyConnection, lake: Lake, dataset: Dataset, as_relation: str) -> None:
+def _create_raw(
+    connection: duckdb.DuckDBPyConnection, lake: Lake, dataset: Dataset, as_relation: str, *, full: bool
+) -> None:
+    """A dataset's deliveries in scope as one relation. Trackers and snapshots are read whole and have a file per day, so
+    they are kept as a table that only takes in what came and gives up what is superseded."""
     name = f'raw."{dataset.key}"'
-    paths = connection.execute(
-        "select path from raw.delivery_in_scope where source = ? and dataset = ? order by path",
+    found = connection.execute(
+        "select delivery_id, path from raw.delivery_in_scope where source = ? and dataset = ? order by path",
         [dataset.source, dataset.name],
     ).fetchall()
     columns = {c: _DUCKDB_TYPES[t] for c, t in dataset.schema.items()}
+    is_kept = dataset.window in ("updated", "snapshot")
     try:
-        _replace(connection, name, as_relation, columns, [lake.url(p) for (p,) in paths])
+        if is_kept and not full and _table_columns(connection, dataset.key) == list(columns):
+            _carry_on(connection, name, columns, {d: lake.url(p) for d, p in found})
+        else:
+            _replace(connection, name, "table" if is_kept else as_relation, columns, [lake.url(p) for _, p in found])
     except (duckdb.IOException, duckdb.InvalidInputException) as error:
         raise DeliveryUnreadable(
             f"a file of {dataset.key} cannot be read: {error}. Restore it from the lake's backup, or remove its line from "
             f"{manifest.key_of(dataset)} and materialise its window."
         ) from error
+
+
+def _table_columns(connection: duckdb.DuckDBPyConnection, relation: str) -> list[str]:
+    rows = connection.execute(
+        "select column_name from duckdb_columns() where schema_name = 'raw' and table_name = ? and not internal"
+        " and table_oid in (select table_oid from duckdb_tables()) order by column_index",
+        [relation],
+    ).fetchall()
+    return [name for (name,) in rows]
+
+
+def _carry_on(
+    connection: duckdb.DuckDBPyConnection, name: str, columns: Mapping[str, str], urls: Mapping[str, str]
+) -> None:
+    """Bring a kept table to these deliveries (id → file). A kill leaves the table as it was or as it should be."""
+    there = {d for (d,) in connection.execute(f"select distinct raw_delivery_id from {name}").fetchall()}
+    connection.execute("begin")
+    connection.execute(f"delete from {name} where not list_contains($ids, raw_delivery_id)", {"ids": list(urls)})
+    new = [url for delivery, url in urls.items() if delivery not in there]
+    if new:
+        connection.execute(f"insert into {name} {_selected(columns, new)}")
+    connection.execute("commit")
 
 
 def _create_rejects(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
@@ -374,12 +412,13 @@ def _replace(
     if not urls:
         connection.execute(f"create table {name} ({', '.join(f'{_name(c)} {t}' for c, t in columns.items())})")
         return
+    connection.execute(f"create {as_relation} {name} as {_selected(columns, urls)}")
+
+
+def _selected(columns: Mapping[str, str], urls: Sequence[str]) -> str:
     files = ", ".join(f"'{_quoted(u)}'" for u in urls)
     selected = ", ".join(f"{_name(c)}::{t} as {_name(c)}" for c, t in columns.items())
-    connection.execute(
-        f"create {as_relation} {name} as select {selected}"
-        f" from read_parquet([{files}], union_by_name = true, hive_partitioning = false)"
-    )
+    return f"select {selected} from read_parquet([{files}], union_by_name = true, hive_partitioning = false)"
 
 
 def _create_run_context(connection: duckdb.DuckDBPyConnection, settings: Settings, run_id: str, full: bool) -> None:

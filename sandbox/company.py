@@ -43,7 +43,11 @@ TEAMS = (
 )
 TEAM_INDEX = {t.team: i for i, t in enumerate(TEAMS)}
 REPOS = ("customer-apps", "agents", "platform", "tooling")
-PROJECTS = tuple(t.project for t in TEAMS)
+# One team plans in Linear and builds on GitLab; all others in Jira and on GitHub.
+LINEAR_TEAM = "devx"
+GITLAB_REPO = "tooling"
+PROJECTS = tuple(t.project for t in TEAMS if t.team != LINEAR_TEAM)
+GITHUB_REPOS = tuple(r for r in REPOS if r != GITLAB_REPO)
 
 _FIRST = (
     "Ada", "Ben", "Chloe", "Dan", "Elif", "Farid", "Gina", "Hugo", "Ines", "Jonas", "Keiko", "Liam", "Maya", "Nils",

@@ -6,13 +6,16 @@ import csv
 import datetime as dt
 import io
 import json
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 
 from sandbox import aws, bills, calendar
 from sandbox.build import Company
 from sandbox.company import SEAT_PEOPLE
+from sandbox.exports import EXPORTS
 from sandbox.faults import Faults
 from sandbox.prices import METERS
+from sandbox.vendors import VENDORS
 from sandbox.vendors.base import World
 
 COLUMNS = (
@@ -32,7 +35,8 @@ def _cents(pico: int) -> int:
     return (abs(pico) * 2 + _PICO_PER_CENT) // (2 * _PICO_PER_CENT) * (1 if pico >= 0 else -1)
 
 
-def _lines(issuer: str, account: str, number: str, month: dt.date, lines: list[tuple[str, str, str, str, str, int]]) -> list[dict[str, str]]:
+def _lines(issuer: str, account: str, number: str, month: dt.date, lines: list[tuple[str, str, str, str, str, int]],
+           currency: str = "USD") -> list[dict[str, str]]:  # fmt: skip
     after = calendar.next_month(month)
     issued = after + dt.timedelta(days=2)
     return [
@@ -42,7 +46,7 @@ def _lines(issuer: str, account: str, number: str, month: dt.date, lines: list[t
             "description": text, "billing_period_start": month.isoformat(), "billing_period_end": after.isoformat(),
             "invoice_issue_date": issued.isoformat(), "payment_due_date": (issued + dt.timedelta(days=30)).isoformat(),
             "quantity": quantity, "amount": f"{'-' if cents < 0 else ''}{abs(cents) // 100}.{abs(cents) % 100:02d}",
-            "currency": "USD", "purchase_order_number": "PO-4471", "reference_invoice_id": number,
+            "currency": currency, "purchase_order_number": "PO-4471", "reference_invoice_id": number,
         }
         for position, (kind, category, service, text, quantity, cents) in enumerate(lines, start=1)
     ]  # fmt: skip
@@ -87,6 +91,25 @@ def invoices(company: Company) -> dict[str, list[dict[str, str]]]:
             found[f"{source}-{month:%Y-%m}.csv"] = _lines(issuer, account, f"{issuer.upper()[:4]}-{month:%Y%m}-0001", month, lines)
     for month in months:
         found[f"aws-{month:%Y-%m}.csv"] = _lines(aws.ISSUER, aws.AWS_PAYER, aws.invoice_id(month), month, _aws_lines(company, month))
+    return found | _plugged_invoices(company, months)
+
+
+def _plugged_invoices(company: Company, months: list[dt.date]) -> dict[str, list[dict[str, str]]]:
+    """One invoice line per vendor, account, currency and month for the vendors whose truth names an issuer."""
+    sums: dict[tuple[str, str, str, dt.date], Decimal] = {}
+    for module in (*VENDORS.values(), *EXPORTS.values()):
+        for row in module.truth(company) if hasattr(module, "truth") else ():
+            if row.issuer is not None:
+                key = (row.issuer, row.account, row.currency, calendar.month_start(row.day))
+                sums[key] = sums.get(key, Decimal(0)) + Decimal(row.billed)
+    found = {}
+    for number, ((issuer, account, currency, month), amount) in enumerate(sorted(sums.items()), start=1):
+        cents = int((amount * 100).to_integral_value(ROUND_HALF_UP))
+        if month in months and cents:
+            slug = "-".join("".join(c if c.isalnum() else " " for c in issuer.lower()).split())
+            line = ("usage", "Usage", issuer, f"Usage {month:%Y-%m}", "1", cents)
+            name = f"{slug}-{account}-{currency.lower()}-{month:%Y-%m}.csv"
+            found[name] = _lines(issuer, account, f"{slug.upper()[:6]}-{month:%Y%m}-{number:04d}", month, [line], currency)
     return found
 
 

@@ -13,6 +13,7 @@ KINDS = {
     "restated_day": "tokens and cost of `day` are times `permille` / 1000 (default 1100)",
     "restated_month": "tokens and cost of the closed `month` are times `permille` / 1000 (default 1100)",
     "storm_500": "every answer is a 500; with `count` only the first so many",
+    "wrong_unit": "amounts are in another unit than the contract says",
     "wrong_currency": "amounts say EUR",
     "changed_type": "numbers arrive as nested objects",
     "unknown_field": "records carry a field nobody has seen",

@@ -21,6 +21,7 @@ from sandbox.company import (
     SHARED_KEY,
     WORKFLOWS,
     team_on,
+    token,
 )
 from sandbox.prices import LONG_CONTEXT_FROM, METERS, rates
 
@@ -280,3 +281,9 @@ def own_key_index(person: str) -> int:
 
 
 OWN_KEYS = tuple((PERSON_INDEX[p], own_key_index(p)) for p in OWN_KEY_PEOPLE)
+
+
+def aws_request_id(gateway_id: str) -> str:
+    """The id that Bedrock gave a call of the gateway."""
+    mark = token("bedrock-call", gateway_id, 32)
+    return f"{mark[:8]}-{mark[8:12]}-4{mark[13:16]}-b{mark[17:20]}-{mark[20:]}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import io
 import json
 import logging
@@ -61,7 +62,7 @@ class Bucket:
         )  # fmt: skip
         self._clear()
         self.written: dict[str, bytes] = {}
-        self.shown: dict[dt.date, tuple] = {}
+        self.shown: dict[Any, tuple] = {}
 
     def _clear(self) -> None:
         # The server keeps its buckets per process: a second company in one process starts with an empty one.
@@ -104,7 +105,12 @@ class Bucket:
     def _withdraw(self, month: dt.date) -> None:
         """The clock went back before the month's first complete day: nothing of it was ever delivered."""
         self.shown.pop(month, None)
-        for key in [k for k in self.written if f"/{self._partition(month)}/" in k]:
+        for part in ("data", "metadata"):
+            self.remove(f"{PREFIX}/{EXPORT}/{part}/{self._partition(month)}/")
+
+    def remove(self, prefix: str) -> None:
+        """Delete every object below a prefix."""
+        for key in [k for k in self.written if k.startswith(prefix)]:
             self.client.delete_object(Bucket=BUCKET, Key=key)
             del self.written[key]
 
@@ -120,7 +126,7 @@ class Bucket:
         files = []
         for number, content in enumerate(chunks, start=1):
             key = f"{PREFIX}/{EXPORT}/data/{self._partition(month)}/{execution}/{EXPORT}-{number:05d}.snappy.parquet"
-            self._put(key, content)
+            self.put(key, content)
             files.append(f"s3://{BUCKET}/{key}")
         return files, execution
 
@@ -132,13 +138,18 @@ class Bucket:
         }  # fmt: skip
         content = json.dumps(manifest, indent=1).encode()
         folder = f"{PREFIX}/{EXPORT}/metadata/{self._partition(month)}"
-        self._put(f"{folder}/{execution}/{EXPORT}-Manifest.json", content)
-        self._put(f"{folder}/{EXPORT}-Manifest.json", content)
+        self.put(f"{folder}/{execution}/{EXPORT}-Manifest.json", content)
+        self.put(f"{folder}/{EXPORT}-Manifest.json", content)
 
-    def _put(self, key: str, content: bytes) -> None:
+    def put(self, key: str, content: bytes) -> None:
+        """Write an object, unless it holds that content already."""
         if self.written.get(key) != content:
             self.client.put_object(Bucket=BUCKET, Key=key, Body=content)
             self.written[key] = content
+
+    def tag(self, url: str) -> str:
+        """A text that changes with an object's content."""
+        return hashlib.sha256(self.written[url.removeprefix(f"s3://{BUCKET}/")]).hexdigest()
 
     def close(self) -> None:
         """Stop the server."""

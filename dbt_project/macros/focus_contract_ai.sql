@@ -9,7 +9,7 @@
 {#- Disjoint token class of a Bedrock usage type (lower-case text); null for what is not tokens. -#}
 {% macro bedrock_token_meter(usage) -%}
 case
-    when regexp_extract({{ usage }}, 'provisionedthroughput|modelunits|reserved|custommodelimport|customization|rft-training', 0) <> '' then null
+    when regexp_extract({{ usage }}, 'provisioned[- _]?throughput|modelunits|reserved|custommodelimport|customization|rft-training', 0) <> '' then null
     when regexp_extract({{ usage }}, 'guardrail|evaluations|invokeflow|search[_-]units|rerank', 0) <> '' then null
     when {{ usage }} like '%embed%' then 'embedding'
     when regexp_extract({{ usage }}, 'image|video|sonic|canvas|reel', 0) <> '' then null
@@ -45,6 +45,21 @@ case
 end
 {%- endmacro %}
 
+{#- Tokens per unit of a billing line: its description saying millions wins over its unit text, as AWS reads its own bill;
+    without a unit text the description alone decides. Marketplace descriptions hold the unit in their third field. -#}
+{% macro tokens_per_line_unit(unit, description) -%}
+case
+    when regexp_extract(lower({{ description }}), '(1m|million|1,000,000|1000000)[a-z -]* tokens?', 0) <> '' then 1000000
+    else coalesce(
+        {{ tokens_per_unit(unit) }},
+        case
+            when regexp_extract(lower({{ description }}), '(1k|thousand|1,000|1000)[a-z -]* tokens?', 0) <> '' then 1000
+        end,
+        case when {{ unit }} is null then {{ tokens_per_unit("split_part(" ~ description ~ ", '|', 3)") }} end
+    )
+end
+{%- endmacro %}
+
 {#- A quantity in units of `per_unit` tokens as tokens, exact. -#}
 {% macro quantity_in_tokens(quantity, per_unit) -%}
 cast(
@@ -73,10 +88,29 @@ end
 {#- True when lower-case text names a machine with an AI accelerator on AWS, Azure or OCI. -#}
 {% macro is_accelerator(text) -%}
 (
-    regexp_extract({{ text }}, '(^|[^a-z0-9])(p[3-9][a-z]*|g[4-9][a-z]*|trn[0-9]+[a-z]*|inf[0-9]+[a-z]*|dl[12][a-z]*)[.]([0-9]*x?large|metal)', 0) <> ''
+    regexp_extract({{ text }}, '(^|[^a-z0-9])(p[3-9][a-z]*(-g?b[0-9]+)?|gr?[4-9][a-z]*|trn[0-9]+[a-z]*|inf[0-9]+[a-z]*|dl[12][a-z]*)[.]([0-9]*x?large|metal)', 0) <> ''
     or regexp_extract({{ text }}, 'standard_n[cdv][0-9a-z_]*|(^| )n[cdv][a-z]* [0-9a-z ]*series', 0) <> ''
     or regexp_extract({{ text }}, '(^|[^a-z])gpu[s]?([^a-z]|$)', 0) <> ''
 )
+{%- endmacro %}
+
+{#- The AWS instance type with an accelerator that lower-case text names, without the `ml.` of SageMaker; else empty. -#}
+{% macro accelerator_instance(text) -%}
+regexp_extract({{ text }}, '(^|[^a-z0-9])((p[3-9][a-z]*(-g?b[0-9]+)?|gr?[4-9][a-z]*|trn[0-9]+[a-z]*|inf[0-9]+[a-z]*)[.][0-9a-z]+)', 2)
+{%- endmacro %}
+
+{#- Hours of single accelerators (GPU hours) of a measured line, as text: instance hours times seed `aws_accelerators`,
+    joined as `accelerators`. Null for other lines and units. -#}
+{% macro accelerator_hours(is_measured, quantity, unit) -%}
+case
+    when {{ is_measured }} and lower({{ unit }}) in ('hrs', 'hr', 'hours', 'hour') and accelerators.accelerator_count is not null
+        then cast({{ quantity }} * accelerators.accelerator_count as string)
+end
+{%- endmacro %}
+
+{#- True when lower-case text names a vector database, bought as a service. -#}
+{% macro is_vector_database(text) -%}
+regexp_extract({{ text }}, 'pinecone|weaviate|qdrant|zilliz|milvus|turbopuffer|s3[- ]?vectors|vector[ _-]?search|vector database', 0) <> ''
 {%- endmacro %}
 
 {#- Text for matching model names of bills: lower case without separators. -#}

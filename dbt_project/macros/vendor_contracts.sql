@@ -65,11 +65,12 @@
     Required: account, delivery_id, ordinal, request_id, started_at, charge_date. Token classes are disjoint and cover all
     tokens: tokens_output includes reasoning, tokens_output_reasoning is the part of it that was. vendor_total_tokens: the
     sum as the vendor states it, where it does; a test holds the classes against it. provider_response_id: the id that the
-    model's provider gave the answer; the same answer seen by two sources is one request. -#}
+    model's provider gave the answer; the same answer seen by two sources is one request. response_alias: another id it is known
+    by, as the one a gateway gave its caller or the provider's id of the request. status: success or failure. -#}
 {% macro model_request_columns() -%}
 {{ return([
     ('account', 'string', none), ('delivery_id', 'string', none), ('ordinal', 'bigint', none),
-    ('request_id', 'string', none), ('provider_response_id', 'string', none),
+    ('request_id', 'string', none), ('provider_response_id', 'string', none), ('response_alias', 'string', none),
     ('started_at', 'timestamp', none), ('ended_at', 'timestamp', none), ('first_token_at', 'timestamp', none),
     ('status', 'string', "'success'"), ('provider_name', 'string', none), ('model_name', 'string', none),
     ('deployment_id', 'string', none), ('key_hash', 'string', none), ('user_id', 'string', none),
@@ -89,6 +90,16 @@
 
 {% macro model_request(values) -%}
 {{ contract_row(model_request_columns(), values, {}, 'model request') }}
+{%- endmacro %}
+
+{#- Sources whose staging hands over requests, as a list of SQL texts. -#}
+{% macro request_sources() -%}
+{%- set found = ["'none'"] -%}
+{%- for model in var('request_models') -%}
+{%- set source = "'" ~ model[4:].split('__')[0] ~ "'" -%}
+{%- if source not in found -%}{%- do found.append(source) -%}{%- endif -%}
+{%- endfor -%}
+{{ return(found[1:] | join(', ') if found | length > 1 else found[0]) }}
 {%- endmacro %}
 
 {#- Select list of a contract: values, else defaults given here, else the column's own default. -#}

@@ -48,7 +48,8 @@ class Dataset:
     months beside the open one). `identity`: columns that identify a record within account and window; a second
     record with the same identity in one delivery is rejected as `duplicate_identity`; empty where the vendor has
     no identity and equal rows may both be right. `control_column`: the money column whose exact sum landing writes down
-    as the delivery's control total. `confidence`: how well the vendor's contract is known; below high, its module is
+    as the delivery's control total. `history_days`: how many complete days back a vendor that forgets still answers;
+    older days are never asked. `confidence`: how well the vendor's contract is known; below high, its module is
     tolerant and says in `notes` what is configuration.
     """
 
@@ -64,6 +65,7 @@ class Dataset:
     spend_source: SpendSource = "none"
     confidence: Literal["high", "medium", "low"] = "high"
     range_days: int = 1
+    history_days: int | None = None
     notes: str = ""
 
     @property
@@ -137,4 +139,13 @@ FOCUS_FILE: dict[str, ColumnType] = {
     **text(*COST_AND_USAGE_COLUMNS),
     "x_extra": "json",
     **text("focus_version_in", "export_name", "file_name"),
+}
+
+# What a caller says about its request: values of the allow-listed keys, and how many other labels were left out.
+REQUEST_LABELS: dict[str, ColumnType] = {
+    **text(
+        "tag_ticket", "tag_workflow", "tag_feature", "tag_customer", "tag_environment", "tag_task_type", "tag_team",
+        "tag_repo", "tag_branch", "tag_session",
+    ),
+    **counts("dropped_tag_count"),
 }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
+from ingestion.catalog.aws import CUR_LINE
+from ingestion.catalog.azure import COST_DETAILS
 from ingestion.catalog.dataset import FOCUS_FILE, Dataset, Source, text
 
 SOURCE = Source(
@@ -16,33 +18,19 @@ _of = partial(Dataset, source="files", window="file", restatement_days=0, spend_
 DATASETS: tuple[Dataset, ...] = (
     _of(
         name="focus",
-        grain="charge of a dropped FOCUS file, 1.0 to 1.4, detected by its columns",
+        grain="charge of a dropped FOCUS file, 1.0 to 1.4 and Oracle's older names, detected by its columns",
         money_unit="BillingCurrency of the row",
         control_column="BilledCost",
         columns=FOCUS_FILE,
+        notes="CSV, gzipped CSV, Parquet, or a zip with all numbered parts of one export. Columns outside FOCUS are kept in x_extra"
+        " and reported by rule R22.",
     ),
     _of(
         name="aws_cur",
         grain="line item of a dropped AWS Cost and Usage Report (legacy slash names or CUR 2.0)",
         money_unit="lineItem currency code",
         control_column="unblended_cost",
-        columns={
-            **text(
-                "line_item_id", "time_interval", "invoice_id", "invoicing_entity", "billing_entity", "bill_type",
-                "payer_account_id", "billing_period_start", "billing_period_end", "usage_account_id", "line_item_type",
-                "usage_start", "usage_end", "product_code", "usage_type", "operation", "availability_zone",
-                "resource_id", "usage_amount", "currency_code", "unblended_rate", "unblended_cost",
-                "net_unblended_cost", "line_item_description", "tax_type", "legal_entity", "product_name",
-                "product_family", "region_code", "sku", "rate_code", "rate_id", "public_on_demand_cost",
-                "public_on_demand_rate", "pricing_term", "pricing_unit", "reservation_arn",
-                "reservation_effective_cost", "reservation_unused_amortized_upfront_fee",
-                "reservation_unused_recurring_fee", "savings_plan_arn", "savings_plan_effective_cost",
-                "savings_plan_total_commitment_to_date", "savings_plan_used_commitment", "iam_principal",
-            ),
-            "tags": "json",
-            "x_extra": "json",
-            **text("file_name"),
-        },
+        columns=CUR_LINE,
     ),
     _of(
         name="oci_cost",
@@ -67,22 +55,7 @@ DATASETS: tuple[Dataset, ...] = (
         grain="line of a dropped Azure EA usage export (actual or amortized view)",
         money_unit="billing currency of the row",
         control_column="cost",
-        columns={
-            **text(
-                "cost_view", "billing_account_id", "billing_account_name", "billing_period_start",
-                "billing_period_end", "billing_profile_id", "billing_profile_name", "subscription_id",
-                "subscription_name", "usage_date", "product_name", "part_number", "meter_id", "service_family",
-                "meter_category", "meter_subcategory", "meter_region", "meter_name", "quantity", "effective_price",
-                "cost", "unit_price", "billing_currency", "resource_location", "availability_zone",
-                "consumed_service", "resource_id", "resource_name", "additional_info", "tags_text", "cost_center",
-                "unit_of_measure", "resource_group", "reservation_id", "reservation_name", "product_order_id",
-                "product_order_name", "offer_id", "term", "publisher_name", "publisher_type", "plan_name",
-                "charge_type", "frequency", "payg_price", "pricing_model", "invoice_section_id",
-                "invoice_section_name", "benefit_id", "benefit_name",
-            ),
-            "x_extra": "json",
-            **text("file_name"),
-        },
+        columns=COST_DETAILS,
         notes="cost_view is actual or amortized, told by the rows; the two views of one month are never added.",
     ),
 )

@@ -30,7 +30,7 @@ DATASETS: tuple[Dataset, ...] = (
             "payment_due_date": "date",
             "quantity": "money_text",
             "amount": "money_text",
-            **text("currency", "purchase_order_number", "reference_invoice_id", "file_name"),
+            **text("currency", "purchase_order_number", "reference_invoice_id", "contract_id", "file_name"),
         },
         notes="line_type: usage, tax, credit, seat, support, commitment, adjustment. billing_period_end is exclusive.",
     ),

@@ -10,6 +10,59 @@ SOURCE = Source("openai", "OpenAI", secrets=("ADMIN_KEY",))
 
 _of = partial(Dataset, source="openai")
 _listed = partial(_of, window="snapshot", restatement_days=0, identity=("id",))
+_CALLER = ("project_id", "user_id", "api_key_id")
+
+
+def _usage(kind: str, grain: str, dimensions: tuple[str, ...], measures: tuple[str, ...], notes: str = "") -> Dataset:
+    """A usage kind beside tokens: every dimension there is, and its measures. The path says `kind`."""
+    return _of(
+        name=f"usage_{kind}",
+        grain=f"UTC day x {grain}",
+        window="day",
+        restatement_days=7,
+        range_days=31,
+        spend_source="direct_model_api",
+        identity=dimensions,
+        columns={**instants("start_time", "end_time"), **text(*dimensions), **counts(*measures)},
+        notes=notes,
+    )
+
+
+# Their money is in costs. results[].object is spelled in other words than the path (file_searches, web_searches).
+USAGE_KINDS: dict[str, Dataset] = {
+    dataset.name.removeprefix("usage_"): dataset
+    for dataset in (
+        _usage(
+            "moderations", "project x user x API key x model", (*_CALLER, "model"),
+            ("input_tokens", "num_model_requests"),
+        ),
+        _usage(
+            "images", "project x user x API key x model x size x source", (*_CALLER, "model", "size", "source"),
+            ("images", "num_model_requests"),
+        ),
+        _usage(
+            "audio_speeches", "project x user x API key x model", (*_CALLER, "model"),
+            ("characters", "num_model_requests"),
+        ),
+        _usage(
+            "audio_transcriptions", "project x user x API key x model", (*_CALLER, "model"),
+            ("seconds", "num_model_requests"),
+        ),
+        _usage(
+            "vector_stores", "project", ("project_id",), ("usage_bytes",),
+            "A stored size, not a flow: never added up over days.",
+        ),
+        _usage("code_interpreter_sessions", "project", ("project_id",), ("num_sessions",)),
+        _usage(
+            "file_search_calls", "project x user x API key x vector store", (*_CALLER, "vector_store_id"),
+            ("num_requests",),
+        ),
+        _usage(
+            "web_search_calls", "project x user x API key x model x context level",
+            (*_CALLER, "model", "context_level"), ("num_requests", "num_model_requests"),
+        ),
+    )
+}  # fmt: skip
 
 
 DATASETS: tuple[Dataset, ...] = (
@@ -66,6 +119,7 @@ DATASETS: tuple[Dataset, ...] = (
             **counts("input_tokens", "num_model_requests"),
         },
     ),
+    *USAGE_KINDS.values(),
     _listed(
         name="projects",
         grain="project as it is now, archived ones too",

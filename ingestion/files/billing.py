@@ -19,7 +19,7 @@ from ingestion.errors import ContractBroken
 from ingestion.files.folder import Dropped, Folder, look, open_folder
 from ingestion.files.tabular import SUFFIXES, header, json_of, read, without_nothing
 from ingestion.focus_columns import COST_AND_USAGE_COLUMNS
-from ingestion.records import Batch, Refused, Reject, amount, digest, exact_sum, instant, one_currency
+from ingestion.records import Batch, Refused, Reject, amount, digest, exact_sum, instant, one_currency, table
 from ingestion.source import SourceConfig
 from ingestion.system import Connector, System
 from ingestion.windows import Window, file_window
@@ -37,6 +37,14 @@ _FOCUS_MARKS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("1.2", ("InvoiceId", "PricingCurrency", "BillingAccountType", "SubAccountType")),
     ("1.1", ("ServiceSubcategory", "SkuMeter", "SkuPriceDetails", "CapacityReservationId", "CommitmentDiscountQuantity")),
 )
+
+
+# Names of drafts before 1.0, which Oracle still delivers, and what they are called since.
+_BEFORE_1_0 = {
+    "Provider": "ProviderName", "Publisher": "PublisherName", "InvoiceIssuer": "InvoiceIssuerName", "Region": "RegionId",
+    "UsageQuantity": "ConsumedQuantity", "UsageUnit": "ConsumedUnit", "ChargeType": "ChargeCategory",
+    "BilledCurrency": "BillingCurrency",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -80,7 +88,11 @@ def _layout(
 
 
 FOCUS = Layout(
-    BY_KEY["files__focus"], {_plain(c): c for c in COST_AND_USAGE_COLUMNS}, "BilledCost", "ChargePeriodStart", "BillingCurrency"
+    BY_KEY["files__focus"],
+    {_plain(c): c for c in COST_AND_USAGE_COLUMNS} | {_plain(old): c for old, c in _BEFORE_1_0.items()},
+    "BilledCost",
+    "ChargePeriodStart",
+    "BillingCurrency",
 )
 AWS_CUR = _layout(
     "files__aws_cur",
@@ -95,6 +107,7 @@ AWS_CUR = _layout(
         "billing_period_start": "bill/BillingPeriodStartDate",
         "billing_period_end": "bill/BillingPeriodEndDate",
         "usage_account_id": "lineItem/UsageAccountId",
+        "usage_account_name": "lineItem/UsageAccountName",
         "line_item_type": "lineItem/LineItemType",
         "usage_start": "lineItem/UsageStartDate",
         "usage_end": "lineItem/UsageEndDate",
@@ -130,7 +143,9 @@ AWS_CUR = _layout(
         "savings_plan_total_commitment_to_date": "savingsPlan/TotalCommitmentToDate",
         "savings_plan_used_commitment": "savingsPlan/UsedCommitment",
         "iam_principal": "lineItem/IamPrincipal",
-        "tags": "resource_tags",
+        "product": "product",
+        # Both hold the resource tags; only the first has those of principals, accounts and users too.
+        "tags": ("tags", "resource_tags"),
     },
     cost="unblended_cost",
     day="usage_start",
@@ -172,7 +187,7 @@ OCI_COST = _layout(
     tag_prefix="tags/",
     free=True,
 )
-AZURE_EA = _layout(
+AZURE_COST = _layout(
     "files__azure_ea",
     {
         "billing_account_id": "BillingAccountId",
@@ -185,7 +200,7 @@ AZURE_EA = _layout(
         "subscription_name": "SubscriptionName",
         "usage_date": "Date",
         "product_name": ("ProductName", "Product"),
-        "part_number": "PartNumber",
+        "part_number": ("PartNumber", "ProductId"),
         "meter_id": "MeterId",
         "service_family": "ServiceFamily",
         "meter_category": "MeterCategory",
@@ -206,7 +221,7 @@ AZURE_EA = _layout(
         "tags_text": "Tags",
         "cost_center": "CostCenter",
         "unit_of_measure": "UnitOfMeasure",
-        "resource_group": "ResourceGroup",
+        "resource_group": ("ResourceGroup", "ResourceGroupName"),
         "reservation_id": "ReservationId",
         "reservation_name": "ReservationName",
         "product_order_id": "ProductOrderId",
@@ -229,7 +244,7 @@ AZURE_EA = _layout(
     day="usage_date",
     unit="billing_currency",
 )
-LAYOUTS = {layout.dataset.key: layout for layout in (FOCUS, AWS_CUR, OCI_COST, AZURE_EA)}
+LAYOUTS = {layout.dataset.key: layout for layout in (FOCUS, AWS_CUR, OCI_COST, AZURE_COST)}
 
 
 def kind_of(names: Sequence[str]) -> str | None:
@@ -237,7 +252,7 @@ def kind_of(names: Sequence[str]) -> str | None:
     plain = {_plain(name) for name in names}
     if {"billedcost", "chargeperiodstart", "billingcurrency"} <= plain or {"billedcost", "chargecategory"} <= plain:
         return "files__focus"
-    if {"identitylineitemid", "lineitemunblendedcost"} <= plain:
+    if "lineitemunblendedcost" in plain and plain & {"identitylineitemid", "lineitemlineitemtype"}:
         return "files__aws_cur"
     if {"lineitemreferenceno", "costmycost"} <= plain:
         return "files__oci_cost"
@@ -249,9 +264,10 @@ def kind_of(names: Sequence[str]) -> str | None:
 
 
 def focus_version(names: Sequence[str]) -> str:
-    """The FOCUS version a header shows, 1.0 to 1.4."""
-    present = set(names)
-    return next((version for version, marks in _FOCUS_MARKS if present & set(marks)), "1.0")
+    """The FOCUS version a header shows, 1.0 to 1.4; 0.5 for names of drafts before 1.0, whatever came with them."""
+    present = {_plain(name) for name in names}
+    newest = next((version for version, marks in _FOCUS_MARKS if present & {_plain(mark) for mark in marks}), "1.0")
+    return "0.5" if newest == "1.0" and "provider" in present and "providername" not in present else newest
 
 
 def finder(key: str) -> Callable[[SourceConfig, Sequence[Window]], list[Window]]:
@@ -288,8 +304,13 @@ def _kind(folder: Folder, dropped: Dropped) -> str | None:
         return None
 
 
-def read_file(layout: Layout, name: str, content: bytes, export: str | None = None) -> Batch:
-    """One file as a batch. Raises ContractBroken when it is unreadable or not of the layout's kind."""
+def read_file(
+    layout: Layout, name: str, content: bytes, export: str | None = None, view: str | None = None
+) -> Batch:
+    """One file as a batch. `view`: the cost view of an Azure export where it is known, else its rows tell it.
+
+    Raises ContractBroken when it is unreadable or not of the layout's kind.
+    """
     frame, rejects = read(name, content)
     names = [n for n in frame.columns if n != "__row"]
     if kind_of(names) != LAYOUTS_KIND.get(layout.dataset.key, layout.dataset.key):
@@ -298,14 +319,36 @@ def read_file(layout: Layout, name: str, content: bytes, export: str | None = No
             found=f"a header of {len(names)} columns that belongs to no known billing format",
             to_do="drop FOCUS, AWS CUR, OCI or Azure EA files here, and move other files away",
         )
-    return shape(layout, frame, rejects, name, export)
+    return shape(layout, frame, rejects, name, export, view)
 
 
-LAYOUTS_KIND = {"aws__focus_export": "files__focus"}
+LAYOUTS_KIND = {
+    "aws__focus_export": "files__focus",
+    "aws__cur_export": "files__aws_cur",
+    "azure__focus_cost": "files__focus",
+    "azure__cost_details": "files__azure_ea",
+}
+
+
+def together(dataset: Dataset, batches: Sequence[Batch]) -> Batch:
+    """The files of one delivery as one batch."""
+    import polars as pl
+
+    frames = [batch.records for batch in batches] or [table(dataset, [])]
+    rejects = [reject for batch in batches for reject in batch.rejects]
+    days = sorted({day for batch in batches for day in batch.days or ()})
+    total = sum((batch.control_total or Decimal(0) for batch in batches), Decimal(0))
+    unit = one_currency({batch.control_unit for batch in batches if batch.control_unit})
+    return Batch(pl.concat(frames), rejects, total, unit, len(batches), days)
 
 
 def shape(
-    layout: Layout, frame: pl.DataFrame, rejects: list[Reject], name: str, export: str | None = None
+    layout: Layout,
+    frame: pl.DataFrame,
+    rejects: list[Reject],
+    name: str,
+    export: str | None = None,
+    view: str | None = None,
 ) -> Batch:
     """Text columns of a file as the dataset's columns; rows with an unreadable cost or day become rejects."""
     import polars as pl
@@ -313,12 +356,14 @@ def shape(
     dataset = layout.dataset
     frame = without_nothing(frame)
     names = [n for n in frame.columns if n != "__row"]
-    source = {}
-    for column in names:
-        target = layout.columns.get(_plain(column))
-        if target is not None and target not in source:
-            source[target] = column
-    mapped = set(source.values())
+    delivered = {_plain(column): column for column in reversed(names)}
+    source: dict[str, str] = {}
+    for plain, target in layout.columns.items():
+        if plain in delivered:
+            source.setdefault(target, delivered[plain])
+    # A second column of tags repeats the first: it is neither read nor kept.
+    repeated = {delivered[p] for p, target in layout.columns.items() if target == "tags" and p in delivered}
+    mapped = {*source.values(), *repeated}
     tags = [n for n in names if layout.tag_prefix and n.startswith(layout.tag_prefix) and n not in mapped]
     extra = [n for n in names if n not in mapped and n not in tags]
     texts = [
@@ -336,7 +381,7 @@ def shape(
             pl.lit(focus_version(names)).alias("focus_version_in"), pl.lit(export, dtype=pl.String).alias("export_name")
         )
     if "cost_view" in dataset.columns:
-        shaped = shaped.with_columns(pl.lit(cost_view(shaped, name)).alias("cost_view"))
+        shaped = shaped.with_columns(pl.lit(view or cost_view(shaped, name)).alias("cost_view"))
     refused = _refused_rows(layout, shaped)
     good = shaped.filter(~pl.col("__row").is_in(list(refused)))
     for row in shaped.filter(pl.col("__row").is_in(list(refused))).iter_rows(named=True):

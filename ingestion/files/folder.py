@@ -90,6 +90,19 @@ class S3Folder:
                     found.append(Dropped(name, item["ETag"].strip('"')))
         return sorted(found, key=lambda f: f.name)
 
+    def below(self, path: str) -> S3Folder:
+        """The folder of that path below this one, spoken to through the same client."""
+        found = S3Folder(self.bucket, self.prefix + path, self.options)
+        found.s3 = self.s3
+        return found
+
+    def folders(self) -> list[str]:
+        """Names of the folders directly below the prefix, sorted."""
+        found = []
+        for page in self._pages(Delimiter="/"):
+            found += [item["Prefix"][len(self.prefix) :].rstrip("/") for item in page.get("CommonPrefixes", ())]
+        return sorted(found)
+
     def head(self, name: str) -> bytes:
         """The first bytes of an object."""
         return self._get(self.prefix + name, Range=f"bytes=0-{HEAD_BYTES - 1}")
@@ -102,10 +115,10 @@ class S3Folder:
         """A whole object by its full key."""
         return self._get(key)
 
-    def _pages(self) -> Iterator[dict[str, Any]]:
+    def _pages(self, **options: str) -> Iterator[dict[str, Any]]:
         paginator = self.s3.get_paginator("list_objects_v2")
         with _explained(f"list s3://{self.bucket}/{self.prefix}"):
-            yield from paginator.paginate(Bucket=self.bucket, Prefix=self.prefix)
+            yield from paginator.paginate(Bucket=self.bucket, Prefix=self.prefix, **options)
 
     def _get(self, key: str, **options: str) -> bytes:
         with _explained(f"read s3://{self.bucket}/{key}"):

@@ -1,4 +1,4 @@
-"""Billing tables as they are delivered: CSV, gzipped CSV or Parquet → a table of native text, and the ragged rows.
+"""Billing tables as they are delivered: CSV, gzipped CSV, Parquet or a zip of them → a table of native text, and the ragged rows.
 
 Nothing is interpreted here beside what "nothing" looks like: an empty cell and the literal `NULL` become null.
 """
@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import gzip
 import io
+import re
+import zipfile
 import zlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ingestion.errors import ContractBroken
@@ -17,7 +20,10 @@ from ingestion.records import Reject, digest
 if TYPE_CHECKING:
     import polars as pl
 
-SUFFIXES = (".csv", ".csv.gz", ".parquet")
+SUFFIXES = (".csv", ".csv.gz", ".parquet", ".zip")
+_PART = re.compile(r"part-(\d+)-of-(\d+)", re.IGNORECASE)
+# An archive that unpacks to more is refused: no bill of a month is that big.
+LARGEST_ARCHIVE_BYTES = 8 << 30
 
 
 def header(name: str, head: bytes, whole: Any) -> list[str]:
@@ -27,6 +33,9 @@ def header(name: str, head: bytes, whole: Any) -> list[str]:
     """
     import csv
 
+    if name.lower().endswith(".zip"):
+        parts = _parts(name, whole())
+        return header(parts[0][0], parts[0][1], lambda: parts[0][1])
     if name.lower().endswith(".parquet"):
         import pyarrow.parquet
 
@@ -48,6 +57,8 @@ def read(name: str, content: bytes) -> tuple[pl.DataFrame, list[Reject]]:
 
     Raises ContractBroken when it is no table at all.
     """
+    if name.lower().endswith(".zip"):
+        return _read_parts(name, _parts(name, content))
     if name.lower().endswith(".parquet"):
         return _read_parquet(name, content), []
     if name.lower().endswith(".gz"):
@@ -83,6 +94,40 @@ def json_of(frame: pl.DataFrame, keys: Mapping[str, str]) -> pl.Series:
     filled = pl.concat_str([pl.lit("{"), joined, pl.lit("}")])
     is_any = pl.any_horizontal(pl.col(list(keys)).is_not_null())
     return frame.select(pl.when(is_any).then(filled).alias("json")).to_series()
+
+
+def _parts(name: str, content: bytes) -> list[tuple[str, bytes]]:
+    """The tables in an archive, in order. Raises ContractBroken when numbered parts are missing or there is no table."""
+    with _readable(name), zipfile.ZipFile(io.BytesIO(content)) as archive:
+        members = [m for m in archive.infolist() if m.filename.lower().endswith((".csv", ".csv.gz", ".parquet"))]
+        if sum(m.file_size for m in members) > LARGEST_ARCHIVE_BYTES:
+            raise _unreadable(name, "an archive too large to be a bill")
+        numbered = {m.filename: tuple(map(int, found.groups())) for m in members if (found := _PART.search(m.filename))}
+        counts = {count for _, count in numbered.values()}
+        if numbered and (len(counts) > 1 or {n for n, _ in numbered.values()} != set(range(1, counts.pop() + 1))):
+            raise _unreadable(name, "an archive without some of its numbered parts")
+        members.sort(key=lambda m: (numbered.get(m.filename, (0, 0)), m.filename))
+        parts = [(m.filename, archive.read(m)) for m in members]
+    if not parts:
+        raise _unreadable(name, "an archive without a table")
+    return parts
+
+
+def _read_parts(name: str, parts: list[tuple[str, bytes]]) -> tuple[pl.DataFrame, list[Reject]]:
+    """The tables of an archive as one; row numbers run on."""
+    import polars as pl
+
+    frames: list[pl.DataFrame] = []
+    rejects: list[Reject] = []
+    before = 0
+    for part, content in parts:
+        frame, ragged = read(part, content)
+        if frames and set(frame.columns) != set(frames[0].columns):
+            raise _unreadable(name, "parts with different columns")
+        frames.append(frame.with_columns(pl.col("__row") + before))
+        rejects += [replace(reject, ordinal=reject.ordinal + before) for reject in ragged]
+        before += frame.height + len(ragged)
+    return pl.concat([frame.select(frames[0].columns) for frame in frames]), rejects
 
 
 def _read_csv(name: str, content: bytes) -> tuple[pl.DataFrame, list[Reject]]:
@@ -165,7 +210,7 @@ class _readable:
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         import pyarrow as pa
 
-        if isinstance(error, (pa.ArrowException, OSError, EOFError, UnicodeDecodeError, zlib.error)):
+        if isinstance(error, (pa.ArrowException, OSError, EOFError, UnicodeDecodeError, zlib.error, zipfile.BadZipFile)):
             raise _unreadable(self.name, type(error).__name__) from None
 
 

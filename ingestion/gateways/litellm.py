@@ -6,7 +6,6 @@ and only values that look like names, because callers can put anything there.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -16,6 +15,7 @@ import msgspec
 
 from ingestion.catalog import BY_KEY
 from ingestion.client import Call, Client
+from ingestion.gateways.labels import plain_name
 from ingestion.pages import NumberedPages, walk
 from ingestion.records import Batch, Count, Intake, Reader, Refused, Row, Text, amount, exact_sum, table
 from ingestion.source import SourceConfig
@@ -25,8 +25,6 @@ from ingestion.windows import Window
 ROWS_PER_PAGE = 1000
 TAG_KEYS = ("ticket", "workflow", "feature", "customer", "environment", "task_type")
 _TAG_POSITION = {key: position for position, key in enumerate(TAG_KEYS)}
-_NAME = re.compile(r"[A-Za-z0-9 _.:/@#+-]{1,128}")
-_MOST_WORDS = 6
 
 
 def headers(config: SourceConfig) -> dict[str, str]:
@@ -217,9 +215,9 @@ def _row(r: SpendLog, window: Window) -> Row:
         meta.user_api_key_alias,
         meta.user_api_key_team_alias,
         *tags,
-        _name(caller.user_action_id),
-        _name(caller.repo),
-        _name(caller.branch),
+        plain_name(caller.user_action_id),
+        plain_name(caller.repo),
+        plain_name(caller.branch),
         _whole(caller.attempt),
         _whole(caller.agent_step),
         _whole(caller.system_prompt_tokens),
@@ -241,18 +239,11 @@ def _tags(tags: list[str] | str | None) -> tuple[list[str | None], int]:
     for tag in tags:
         key, _, value = tag.partition(":")
         position = _TAG_POSITION.get(key)
-        if position is None or values[position] is not None or (kept := _name(value)) is None:
+        if position is None or values[position] is not None or (kept := plain_name(value)) is None:
             dropped += 1
         else:
             values[position] = kept
     return values, dropped
-
-
-def _name(value: Any) -> str | None:
-    """The value when it looks like a name: short, plain characters, few words. Free text is not kept."""
-    if not isinstance(value, str) or not _NAME.fullmatch(value) or value.count(" ") >= _MOST_WORDS:
-        return None
-    return value
 
 
 def _whole(value: Any) -> int | None:

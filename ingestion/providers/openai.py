@@ -1,4 +1,4 @@
-"""OpenAI organization API: costs, completions and embeddings usage, projects, project keys, members.
+"""OpenAI organization API: costs, all kinds of usage, projects, project keys, members.
 
 Bounds are UTC midnights, because bucket edges follow the request and not the clock. Amounts are dollars.
 """
@@ -8,15 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import TypeVar
 
 import msgspec
 
 from ingestion import buckets
 from ingestion.catalog import BY_KEY, Dataset
+from ingestion.catalog.openai import USAGE_KINDS
 from ingestion.client import Call, Client
 from ingestion.pages import CursorPages, ListPage, walk
-from ingestion.records import Batch, Count, Intake, Reader, Row, Text, amount, epoch, table, usd
+from ingestion.records import Batch, Count, Intake, Reader, Refused, Row, Text, amount, epoch, table, usd
 from ingestion.source import SourceConfig
 from ingestion.system import Connector, Http, System
 from ingestion.windows import Window
@@ -87,6 +89,27 @@ class EmbeddingsResult(msgspec.Struct):
     user_id: Text | None = None
     api_key_id: Text | None = None
     model: Text | None = None
+
+
+class OtherResult(msgspec.Struct):
+    """Any further kind's result: of the measures those of its kind must be there."""
+
+    project_id: Text | None = None
+    user_id: Text | None = None
+    api_key_id: Text | None = None
+    model: Text | None = None
+    size: Text | None = None
+    source: Text | None = None
+    vector_store_id: Text | None = None
+    context_level: Text | None = None
+    input_tokens: Count | None = None
+    images: Count | None = None
+    characters: Count | None = None
+    seconds: Count | None = None
+    usage_bytes: Count | None = None
+    num_sessions: Count | None = None
+    num_requests: Count | None = None
+    num_model_requests: Count | None = None
 
 
 class Project(msgspec.Struct):
@@ -174,6 +197,25 @@ def fetch_usage_embeddings(
     path = "/organization/usage/embeddings"
     return _fetch_buckets(
         client, windows, EMBEDDINGS, path, groups, USAGE_BUCKETS_PER_PAGE, EmbeddingsResult, _embeddings_row
+    )
+
+
+def fetch_usage_kind(
+    kind: str, client: Client, config: SourceConfig, windows: Sequence[Window]
+) -> Iterator[tuple[Window, Batch]]:
+    """Usage of one further kind on consecutive days, by every dimension the kind has."""
+    dataset = USAGE_KINDS[kind]
+    measures = [name for name, column in dataset.columns.items() if column == "int"]
+
+    def row(r: OtherResult, start: datetime, end: datetime) -> Row:
+        values = [getattr(r, name) for name in measures]
+        if None in values:
+            raise Refused("missing_field", measures[values.index(None)])
+        return start, end, *(getattr(r, name) for name in dataset.identity), *values
+
+    path = f"/organization/usage/{kind}"
+    return _fetch_buckets(
+        client, windows, dataset, path, dataset.identity, USAGE_BUCKETS_PER_PAGE, OtherResult, row
     )
 
 
@@ -283,6 +325,7 @@ SYSTEM = System(
         Connector(COSTS, fetch_costs),
         Connector(COMPLETIONS, fetch_usage_completions),
         Connector(EMBEDDINGS, fetch_usage_embeddings),
+        *(Connector(dataset, partial(fetch_usage_kind, kind)) for kind, dataset in USAGE_KINDS.items()),
         Connector(PROJECTS, fetch_projects),
         Connector(PROJECT_API_KEYS, fetch_project_api_keys),
         Connector(USERS, fetch_users),

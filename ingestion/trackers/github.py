@@ -12,12 +12,12 @@ from typing import TypeVar
 
 import msgspec
 
-from ingestion.buckets import by_update_day
+from ingestion.buckets import newest_first
 from ingestion.catalog import BY_KEY, Dataset
 from ingestion.client import Call, Client
 from ingestion.errors import RequestRejected
 from ingestion.pages import ArrayPage, LinkPages, walk
-from ingestion.records import Batch, Intake, Reader, Refused, Row, Text
+from ingestion.records import Batch, Reader, Refused, Row, Text
 from ingestion.source import SourceConfig
 from ingestion.system import Connector, Http, System
 from ingestion.windows import Window
@@ -179,26 +179,10 @@ def _fetch(
     moment: Callable[[T], datetime],
     row: Callable[[str, T], Row | None],
 ) -> Iterator[tuple[Window, Batch]]:
-    """Walks each repository's list until it is older than the first wanted day."""
-    intake = Intake(Reader(record_type))
-    first, after = windows[0].start, windows[-1].end
-    dated: list[tuple[datetime, Row]] = []
-
-    def dated_row(record: T, repo: str) -> tuple[datetime, Row | None]:
-        return moment(record), row(repo, record)
-
-    for repo in repositories(config):
-        context = f"{dataset.key} {repo} {windows[0].key}..{windows[-1].key}"
-        call = Call(f"/repos/{repo}/{path}", (*params, ("per_page", ROWS_PER_PAGE)))
-        for page in walk(client, call, LinkPages(), ArrayPage, context):
-            good = intake.read(page.array, context)
-            wanted = [(i, record) for i, record in good if first <= moment(record) < after]
-            for found, values in intake.accept(wanted, dated_row, repo):
-                if values is not None:
-                    dated.append((found, values))
-            if good and all(moment(record) < first for _, record in good):
-                break
-    yield from by_update_day(dataset, windows, dated, intake.rejects, intake.pages)
+    """A list of each repository."""
+    asked = (*params, ("per_page", ROWS_PER_PAGE))
+    lists = [(repo, Call(f"/repos/{repo}/{path}", asked)) for repo in repositories(config)]
+    return newest_first(client, windows, dataset, lists, record_type, moment, row)
 
 
 def _pull_row(repo: str, p: Pull) -> Row:

@@ -38,6 +38,10 @@ anti join focus.focus_cost_and_usage as f
 order by all
 """
 
+_UNCONVERTED = """
+select source, account, charge_date, billing_currency, charges, billed_cost from focus.focus_unconverted_charges order by all
+"""
+
 GATE = Gate(
     name="focus",
     asset=FOCUS,
@@ -45,7 +49,8 @@ GATE = Gate(
     select (select count(*) from focus.focus_cost_and_usage) as charges,
            (select count(*) from ({_DOUBLED})) as doubled_charges,
            (select count(*) from ({_OUTSIDE})) as source_days_outside_band,
-           (select count(*) from ({_LOST_DAYS})) as billed_days_without_charges
+           (select count(*) from ({_LOST_DAYS})) as billed_days_without_charges,
+           (select count(*) from ({_UNCONVERTED})) as days_without_rate
     """,
     expectations=(
         Expectation(
@@ -74,6 +79,14 @@ GATE = Gate(
             "Read raw.rejects and the staging model of the source.",
             maximum=0,
             evidence=_LOST_DAYS,
+        ),
+        Expectation(
+            "days_without_rate",
+            "Every charge in another currency has a dated rate",
+            "Add the rates to seeds/shared/fx_rates.csv: until then these charges are in no sum in the reporting currency.",
+            maximum=0,
+            evidence=_UNCONVERTED,
+            is_blocking=False,
         ),
     ),
 )

@@ -8,4 +8,28 @@ from __future__ import annotations
 
 from types import ModuleType
 
-EXPORTS: dict[str, ModuleType] = {}
+from sandbox.exports import (
+    agent_logs,
+    aws_cur,
+    azure,
+    azure_llm_logs,
+    bedrock_logs,
+    expenses,
+    focus_files,
+    gcp,
+    otel,
+    seats,
+)
+
+EXPORTS: dict[str, ModuleType] = {
+    "agent_logs": agent_logs,
+    "aws_cur": aws_cur,
+    "azure": azure,
+    "focus_files": focus_files,
+    "gcp": gcp,
+    "otel": otel,
+    "bedrock_logs": bedrock_logs,
+    "azure_llm_logs": azure_llm_logs,
+    "seats": seats,
+    "expenses": expenses,
+}

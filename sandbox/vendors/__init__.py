@@ -8,12 +8,42 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from sandbox.vendors import anthropic, github, jira, litellm, openai
+from sandbox.vendors import (
+    anthropic,
+    anthropic_enterprise,
+    copilot,
+    cursor,
+    github,
+    gitlab,
+    helicone,
+    huggingface,
+    jira,
+    langfuse,
+    linear,
+    litellm,
+    mistral,
+    openai,
+    openrouter,
+    portkey,
+    xai,
+)
 
 VENDORS: dict[str, ModuleType] = {
     "anthropic": anthropic,
+    "anthropic_enterprise": anthropic_enterprise,
     "openai": openai,
+    "mistral": mistral,
+    "huggingface": huggingface,
+    "xai": xai,
+    "cursor": cursor,
+    "copilot": copilot,
+    "openrouter": openrouter,
     "litellm": litellm,
     "github": github,
     "jira": jira,
+    "gitlab": gitlab,
+    "linear": linear,
+    "langfuse": langfuse,
+    "helicone": helicone,
+    "portkey": portkey,
 }

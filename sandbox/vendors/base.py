@@ -11,6 +11,7 @@ import msgspec
 
 from sandbox import calendar
 from sandbox.build import Company
+from sandbox.company import token
 from sandbox.faults import Faults
 
 
@@ -82,6 +83,11 @@ def owned(source: str, kind: str, name: str, team: str = "", workflow: str = "",
         "source": source, "object_type": kind, "external_id": name, "team": team, "workflow": workflow, "person_id": person,
         "environment": environment, "is_gateway": str(is_gateway).lower(), "valid_from": "", "valid_to": "",
     }  # fmt: skip
+
+
+def drawn(company: Company, name: str, low: int, high: int) -> int:
+    """A whole number of `low` to `high` that belongs to `name` in this company, the same on every machine."""
+    return low + int(token(f"drawn-{company.seed}", name, 12), 16) % (high - low + 1)
 
 
 @dataclass

@@ -6,7 +6,7 @@ import datetime as dt
 from typing import Any
 
 from sandbox import calendar, canaries
-from sandbox.company import PEOPLE, REPOS, TEAMS, members
+from sandbox.company import GITHUB_REPOS, PEOPLE, REPOS, TEAMS, members
 from sandbox.vendors.base import Answer, Refusal, Request, World, spoil_records
 from sandbox.work import DAY, HOUR, SECOND, Pull, day_start, micros
 
@@ -19,7 +19,7 @@ def environment(base_url: str) -> dict[str, str]:
     return {
         "AISL_GITHUB_BASE_URL": base_url,
         "AISL_GITHUB_TOKEN": SECRET,
-        "AISL_GITHUB_REPOS": ",".join(f"{OWNER}/{repo}" for repo in REPOS),
+        "AISL_GITHUB_REPOS": ",".join(f"{OWNER}/{repo}" for repo in GITHUB_REPOS),
     }
 
 
@@ -30,7 +30,7 @@ def handle(world: World, request: Request) -> Answer:
     if request.path in ("/user", "/rate_limit"):
         return Answer(200, {"login": "acme-ledger", "id": 50_000, "type": "User"})
     parts = request.path.strip("/").split("/")
-    if len(parts) < 3 or parts[0] != "repos" or parts[1] != OWNER or parts[2] not in REPOS:
+    if len(parts) < 3 or parts[0] != "repos" or parts[1] != OWNER or parts[2] not in GITHUB_REPOS:
         raise Refusal(404, {"message": "Not Found"})
     repo, rest = parts[2], parts[3:]
     if not rest:

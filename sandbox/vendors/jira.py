@@ -14,12 +14,14 @@ from typing import Any
 import msgspec
 
 from sandbox import calendar, canaries
-from sandbox.company import PEOPLE, PROJECTS, TEAMS
+from sandbox.company import LINEAR_TEAM, PEOPLE, PROJECTS, TEAMS
 from sandbox.vendors.base import Answer, Refusal, Request, World, cursor, position, spoil_records
 from sandbox.work import DAY, SECOND, STATUSES, Issue, day_start, micros, sprints
 
 EMAIL = "ledger@acme.example"
 SECRET = canaries.SECRET_JIRA
+_TEAMS = [(i, t) for i, t in enumerate(TEAMS) if t.team != LINEAR_TEAM]
+_INDEXES = {i for i, _ in _TEAMS}
 STORY_POINTS = "customfield_10016"
 SPRINT = "customfield_10020"
 EPIC_LINK = "customfield_10014"
@@ -65,19 +67,19 @@ def handle(world: World, request: Request) -> Answer:
     if path == "/rest/api/3/status":
         return Answer(200, [_status(name) for name in STATUSES])
     if path == "/rest/api/3/project/search":
-        projects = [{"id": str(10_100 + i), "key": t.project, "name": t.name, "projectTypeKey": "software"} for i, t in enumerate(TEAMS)]
+        projects = [{"id": str(10_100 + i), "key": t.project, "name": t.name, "projectTypeKey": "software"} for i, t in _TEAMS]
         return Answer(200, _offset_page(world, request, projects))
     if path == "/rest/agile/1.0/board":
         boards = [
             {"id": i + 1, "name": f"{t.project} board", "type": "scrum", "location": {"projectKey": t.project, "projectId": 10_100 + i}}
-            for i, t in enumerate(TEAMS)
+            for i, t in _TEAMS
         ]
         wanted_project = request.one("projectKeyOrId")
         if wanted_project:
             boards = [b for b in boards if wanted_project in (b["location"]["projectKey"], str(b["location"]["projectId"]))]
         return Answer(200, _offset_page(world, request, boards))
     found = re.fullmatch(r"/rest/agile/1\.0/board/(\d+)/sprint", path)
-    if found and 1 <= int(found.group(1)) <= len(TEAMS):
+    if found and int(found.group(1)) - 1 in _INDEXES:
         return Answer(200, _offset_page(world, request, _sprints(world, int(found.group(1)) - 1)))
     raise _error(404, "null for uri")
 
@@ -123,7 +125,7 @@ def _updated(issue: Issue, clock: int) -> int:
 def _visible(world: World) -> list[tuple[int, int]]:
     """(last update, index) of every issue that exists now, oldest update first; long finished ones are archived."""
     clock, floor = micros(world.clock), day_start(world.company.days[0]) - 30 * DAY
-    found = [(_updated(i, clock), n) for n, i in enumerate(world.company.plan.issues) if i.created <= clock]
+    found = [(_updated(i, clock), n) for n, i in enumerate(world.company.plan.issues) if i.created <= clock and i.team in _INDEXES]
     return sorted(f for f in found if f[0] >= floor or world.company.plan.issues[f[1]].kind == "Epic")
 
 
@@ -131,14 +133,14 @@ def _jql(text: str) -> tuple[set[str], int, int, bool]:
     body, _, order = re.split(r"(\border\s+by\b)", text, maxsplit=1, flags=re.IGNORECASE) if re.search(r"\border\s+by\b", text, re.I) else (text, "", "")
     if not body.strip():
         raise _error(400, "Unbounded JQL queries are not allowed here. Please add a search restriction to your query.")
-    projects, low, high = {t.project for t in TEAMS}, 0, 1 << 62
+    projects, low, high = set(PROJECTS), 0, 1 << 62
     for clause in re.split(r"\band\b", body, flags=re.IGNORECASE):
         found = _CLAUSE.match(clause)
         if not found:
             raise _error(400, f"Error in the JQL Query: {clause.strip()}")
         if found["projects"] is not None or found["project"]:
             projects = {p.strip().strip("\"'").upper() for p in (found["projects"] or found["project"]).split(",")}
-            for project in projects - {t.project for t in TEAMS}:
+            for project in projects - set(PROJECTS):
                 raise _error(400, f"The value '{project}' does not exist for the field 'project'.")
         elif found["field"].lower() == "updated":
             try:

@@ -15,7 +15,7 @@ import polars as pl
 
 from sandbox import calendar, canaries
 from sandbox.company import CODING, DEPLOYMENTS, VIRTUAL_KEYS
-from sandbox.requests import FAILED
+from sandbox.requests import FAILED, aws_request_id
 from sandbox.vendors.base import Answer, Refusal, Request, World, spoil_records
 from sandbox.work import micros
 
@@ -146,6 +146,8 @@ def _record(row: dict[str, Any]) -> dict[str, Any]:
         "additional_usage_values": {"cache_read_input_tokens": row["cache_read"], "cache_creation_input_tokens": written},
         "status": "failure" if failed else "success", "attempted_fallbacks": 0,
     }  # fmt: skip
+    if deployment.provider == "bedrock" and not row["gateway_hit"]:
+        metadata["provider_response_id"] = aws_request_id(row["request_id"])
     if failed:
         metadata["error_information"] = {"error_code": "529", "error_class": "InternalServerError", "error_message": "Overloaded"}
     return {

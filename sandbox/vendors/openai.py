@@ -1,4 +1,4 @@
-"""OpenAI organization API: costs, completions and embeddings usage, projects, keys, users."""
+"""OpenAI organization API: costs, every kind of usage, projects, keys, users."""
 
 from __future__ import annotations
 
@@ -8,11 +8,33 @@ from typing import Any
 from sandbox import bills, calendar, canaries
 from sandbox.company import CREDENTIALS, OPENAI_ORGANIZATION_ID, OPENAI_PROJECTS, PEOPLE, PERSON_INDEX
 from sandbox.prices import METERS
-from sandbox.vendors.base import Answer, Refusal, Request, World, bucket_page, number, spoil_records, whole_days
+from sandbox.vendors.base import Answer, Refusal, Request, World, bucket_page, drawn, number, spoil_records, whole_days
 
 SECRET = canaries.SECRET_ADMIN_OPENAI
 _COMPLETION_DIMENSIONS = ("project_id", "user_id", "api_key_id", "model", "batch", "service_tier")
 _EMBEDDING_DIMENSIONS = ("project_id", "user_id", "api_key_id", "model")
+# Path word: word in results[].object, dimensions, measures with the most of a day. All of it is inside a free allowance,
+# so it is in no cost line.
+_OTHER_KINDS: dict[str, tuple[str, tuple[str, ...], dict[str, int]]] = {
+    "moderations": ("moderations", (*_EMBEDDING_DIMENSIONS,), {"input_tokens": 40_000, "num_model_requests": 300}),
+    "images": ("images", (*_EMBEDDING_DIMENSIONS, "size", "source"), {"images": 12, "num_model_requests": 12}),
+    "audio_speeches": ("audio_speeches", _EMBEDDING_DIMENSIONS, {"characters": 9_000, "num_model_requests": 30}),
+    "audio_transcriptions": ("audio_transcriptions", _EMBEDDING_DIMENSIONS, {"seconds": 1_800, "num_model_requests": 20}),
+    "vector_stores": ("vector_stores", ("project_id",), {"usage_bytes": 900_000_000}),
+    "code_interpreter_sessions": ("code_interpreter_sessions", ("project_id",), {"num_sessions": 9}),
+    "file_search_calls": (
+        "file_searches", ("project_id", "user_id", "api_key_id", "vector_store_id"), {"num_requests": 80},
+    ),
+    "web_search_calls": (
+        "web_searches", (*_EMBEDDING_DIMENSIONS, "context_level"), {"num_requests": 25, "num_model_requests": 25},
+    ),
+}
+_OTHER_VALUES: dict[str, tuple[str | None, ...]] = {
+    "project_id": ("proj_brand01", "proj_data01"), "api_key_id": ("key_branddirect01", "key_dataembed01"), "user_id": (None, None),
+    "model": ("gpt-image-1", "omni-moderation-latest"), "size": ("1024x1024", "1536x1024"),
+    "source": ("image.generation", "image.edit"), "vector_store_id": ("vs_brand01", "vs_data01"), "context_level": ("low", "medium"),
+}
+_OTHER_SINCE = dt.date(2026, 9, 7)
 _COST_DIMENSIONS = ("project_id", "line_item", "api_key_id")
 _LINE_ITEMS = {"input": "input", "cache_read": "cached input", "output": "output"}
 _NUMBERS = ("input_tokens", "output_tokens", "num_model_requests", "amount")
@@ -38,6 +60,9 @@ def handle(world: World, request: Request) -> Answer:
         return Answer(200, _usage(world, request, "completions", _COMPLETION_DIMENSIONS))
     if path == "/v1/organization/usage/embeddings":
         return Answer(200, _usage(world, request, "embeddings", _EMBEDDING_DIMENSIONS))
+    kind = path.removeprefix("/v1/organization/usage/")
+    if kind in _OTHER_KINDS:
+        return Answer(200, _other_usage(world, request, kind))
     if path == "/v1/organization/projects":
         return Answer(200, _projects(world, request))
     if path == "/v1/organization/users":
@@ -132,6 +157,25 @@ def _usage(world: World, request: Request, kind: str, dimensions: tuple[str, ...
 
     key = ("openai-usage", kind, groups, tuple(_span(world, request)))
     return _page(world, request, world.once(key, lambda: [bucket(d) for d in key[3]]), 31, kind)
+
+
+def _other_usage(world: World, request: Request, kind: str) -> dict[str, Any]:
+    word, dimensions, measures = _OTHER_KINDS[kind]
+    groups = _grouping(request, dimensions)
+
+    def bucket(day: dt.date) -> dict[str, Any]:
+        sums: dict[tuple[str | None, ...], dict[str, int]] = {}
+        for user in (0, 1) if day >= _OTHER_SINCE and day in world.company.days else ():
+            total = sums.setdefault(tuple(_OTHER_VALUES[g][user] for g in groups), dict.fromkeys(measures, 0))
+            for measure, most in measures.items():
+                total[measure] += drawn(world.company, f"openai:{day}:{kind}:{user}:{measure}", most // 3, most)
+        results = [
+            {"object": f"organization.usage.{word}.result", **dict.fromkeys(dimensions), **dict(zip(groups, key, strict=True)), **total}
+            for key, total in sorted(sums.items(), key=str)
+        ]
+        return _bucket(day, spoil_records(world.faults, "openai", request.path, results, tuple(measures)))
+
+    return _page(world, request, [bucket(d) for d in _span(world, request)], 31, kind)
 
 
 def line_items(rows: list[dict[str, Any]]) -> dict[tuple, tuple[int, int]]:

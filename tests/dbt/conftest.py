@@ -33,7 +33,7 @@ CONTEXT_COLUMNS = {
 PERIOD_COLUMNS = {
     "source": "varchar", "account": "varchar", "billing_period": "date", "content_hash": "varchar", "frozen_at": "timestamp",
 }  # fmt: skip
-ALWAYS_WHOLE = ("invoices", "prices")
+ALWAYS_WHOLE = ("invoices", "prices", "seats", "expenses")
 Rows = Sequence[Mapping[str, Any]]
 
 

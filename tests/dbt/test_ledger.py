@@ -406,5 +406,5 @@ def test_a_bill_without_keys_is_pooled_by_sub_account(ledger):
 
 
 def test_the_unit_tests_of_split_and_token_classes_hold(ledger):
-    result = ledger([]).unit_tests("fct_attribution_ledger", "fct_model_call")
+    result = ledger([]).unit_tests("fct_attribution_ledger", "stg_litellm__spend_logs_requests")
     assert sorted(statuses(result).values()) == ["pass", "pass"], messages(result)

@@ -18,11 +18,17 @@ with delivered as (
     union all
     select * from {{ ref('focus_openai_charges') }}
     union all
+    select * from {{ ref('focus_vendor_charges') }}
+    union all
     select * from {{ ref('focus_invoice_only_charges') }}
     union all
     select * from {{ ref('focus_aws_charges') }}
     union all
+    select * from {{ ref('focus_gcp_charges') }}
+    union all
     select * from {{ ref('focus_files_charges') }}
+    union all
+    select * from {{ ref('focus_azure_charges') }}
 ),
 
 last_frozen as (
@@ -139,6 +145,8 @@ converted as (
         and context.reporting_currency = fx.reporting_currency
         and charge.charge_date >= coalesce(fx.valid_from, date '0001-01-01')
         and charge.charge_date < coalesce(fx.valid_to, date '9999-12-31')
+        -- Rates invented for the sandbox convert nobody else's bill.
+        and (fx.source <> 'sandbox' or context.profile = 'sandbox')
     left join {{ ref('spend_source_map') }} as by_service
         on charge.x_SourceId = by_service.source
         and charge.ServiceName = by_service.service_name

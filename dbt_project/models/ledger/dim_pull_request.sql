@@ -1,4 +1,8 @@
-with keys as (
+with pulls as (
+{{ handed_over('pull_request_models', pull_request_columns()) }}
+),
+
+keys as (
     select
         pull_request_id,
         min(origin) as key_origin,
@@ -9,17 +13,18 @@ with keys as (
 )
 
 select
-    cast(pulls.id as string) as pull_request_id,
+    cast(pulls.pull_request_id as string) as pull_request_id,
+    cast(pulls.source as string) as source,
     cast(pulls.repo as string) as repo,
     cast(pulls.number as bigint) as number,
     cast(pulls.title as string) as title,
     cast(pulls.state as string) as state,
-    cast(pulls.head_ref as string) as branch,
-    cast(pulls.base_ref as string) as base_branch,
+    cast(pulls.branch as string) as branch,
+    cast(pulls.base_branch as string) as base_branch,
     cast(pulls.merge_commit_sha as string) as merge_commit_sha,
     cast(coalesce(by_id.person_id, by_login.person_id) as string) as author_person_id,
-    coalesce(pulls.author_type = 'Bot', false) as is_bot,
-    coalesce(pulls.is_draft, false) as is_draft,
+    pulls.is_bot,
+    pulls.is_draft,
     cast(keys.work_item_key as string) as work_item_key,
     cast(coalesce(keys.work_item_count, 0) as bigint) as work_item_count,
     cast(keys.key_origin as string) as key_origin,
@@ -27,15 +32,15 @@ select
     pulls.updated_at,
     pulls.closed_at,
     pulls.merged_at
-from {{ ref('stg_github__pulls') }} as pulls
-left join keys on keys.pull_request_id = pulls.id
+from pulls
+left join keys on keys.pull_request_id = pulls.pull_request_id
 left join {{ ref('dim_identity') }} as by_id
-    on by_id.system = 'github_id'
+    on by_id.system = pulls.author_id_system
     and by_id.external_id = pulls.author_id
     and cast(pulls.created_at as date) >= by_id.valid_from
     and cast(pulls.created_at as date) < by_id.valid_to
 left join {{ ref('dim_identity') }} as by_login
-    on by_login.system = 'github_login'
-    and by_login.external_id = lower(pulls.author_login)
+    on by_login.system = pulls.author_login_system
+    and by_login.external_id = pulls.author_login
     and cast(pulls.created_at as date) >= by_login.valid_from
     and cast(pulls.created_at as date) < by_login.valid_to

@@ -1,20 +1,17 @@
 -- A moved issue changes its key; the old key stays on branches and requests, so every key it ever had leads to it.
-with current_keys as (
-    select account, id, upper(key) as work_item_key from {{ ref('stg_jira__issues') }}
-),
-
-former_keys as (
-    select distinct account, issue_id, upper(from_text) as former_key
-    from {{ ref('stg_jira__changelog') }}
-    where field = 'Key' and from_text is not null
+with former_keys as (
+{{ handed_over('work_item_former_key_models', work_item_former_key_columns()) }}
 ),
 
 all_keys as (
-    select work_item_key as key, work_item_key, true as is_current from current_keys
+    select work_item_key as key, work_item_key, true as is_current from {{ ref('dim_work_item') }}
     union all
-    select former_keys.former_key as key, current_keys.work_item_key, false as is_current
+    select former_keys.former_key as key, items.work_item_key, false as is_current
     from former_keys
-    inner join current_keys on current_keys.account = former_keys.account and current_keys.id = former_keys.issue_id
+    inner join {{ ref('dim_work_item') }} as items
+        on items.source = former_keys.source
+        and items.account = former_keys.account
+        and items.native_id = former_keys.native_id
 )
 
 select

@@ -238,6 +238,28 @@ team_shares as (
     where person_id is null and owner_method is not null
 ),
 
+-- Way 3b: a seat line of an invoice, by the days each team's people held the seats.
+seat_shares as (
+    select
+        unpooled.x_charge_id,
+        case when seats.team is not null then 'team' else 'unattributed' end as fidelity_tier,
+        case when seats.team is not null then 'seat_inventory' else 'none' end as allocation_method,
+        unpooled.workflow,
+        cast(null as string) as feature,
+        seats.team,
+        cast(null as string) as customer_id,
+        cast(null as string) as person_id,
+        cast(null as string) as work_item_key,
+        unpooled.environment,
+        cast(null as string) as rule_id,
+        case when seats.team is null then 'seat_holder_unknown' else unpooled.x_ResidualName end as residual_name,
+        seats.seat_days as weight,
+        cast(0 as bigint) as calls
+    from unpooled
+    inner join {{ ref('int_seat_share') }} as seats on seats.x_charge_id = unpooled.x_charge_id
+    where unpooled.person_id is null and unpooled.owner_method is null
+),
+
 direct_shares as (
     select * from request_shares
     union all
@@ -246,6 +268,8 @@ direct_shares as (
     select * from person_shares
     union all
     select * from team_shares
+    union all
+    select * from seat_shares
 ),
 
 -- What each team spent directly on the day, in whole millionths: the stable basis of `proportional` rules.
@@ -282,7 +306,8 @@ ruled as (
         and (rules.charge_category is null or rules.charge_category = unpooled.ChargeCategory)
         and unpooled.charge_date >= rules.valid_from
         and unpooled.charge_date < rules.valid_to
-    where unpooled.person_id is null and unpooled.owner_method is null
+    left join (select distinct x_charge_id from seat_shares) as seated on seated.x_charge_id = unpooled.x_charge_id
+    where unpooled.person_id is null and unpooled.owner_method is null and seated.x_charge_id is null
     qualify row_number() over (partition by unpooled.x_charge_id order by rules.priority, rules.rule_id) = 1
 ),
 

@@ -1,25 +1,25 @@
 -- Point in time: a day is told by events up to its end, so it stays as it is when the issue moves on later.
 -- Weight 1 for an issue assigned and in progress at any moment of the day, 1 for each pull request opened or merged.
 with issues as (
-    select account, id, upper(key) as work_item_key, status_id, assignee_account_id, created_at
-    from {{ ref('stg_jira__issues') }}
+{{ handed_over('work_item_models', work_item_columns()) }}
 ),
 
-status_categories as (
-    select * from {{ ref('stg_jira__status_categories') }}
+statuses_known as (
+{{ handed_over('work_item_status_models', work_item_status_columns()) }}
 ),
 
 changes as (
-    select distinct account, issue_id, field, from_id, to_id, created_at as changed_at, history_id, item_ordinal
-    from {{ ref('stg_jira__changelog') }}
-    where field in ('status', 'assignee')
+    select distinct source, account, native_id, field, from_id, to_id, changed_at, change_key
+    from (
+{{ handed_over('work_item_change_models', work_item_change_columns()) }}
+    ) as every_change
 ),
 
 ordered as (
     select
         *,
-        row_number() over (partition by account, issue_id, field order by changed_at, history_id, item_ordinal) as change_ordinal,
-        lead(changed_at) over (partition by account, issue_id, field order by changed_at, history_id, item_ordinal) as next_changed_at
+        row_number() over (partition by source, account, native_id, field order by changed_at, change_key) as change_ordinal,
+        lead(changed_at) over (partition by source, account, native_id, field order by changed_at, change_key) as next_changed_at
     from changes
 ),
 
@@ -29,33 +29,36 @@ fields as (
 
 spells as (
     select
+        issues.source,
         issues.account,
-        issues.id as issue_id,
+        issues.native_id,
         fields.field,
         case
-            when ordered.issue_id is not null then ordered.from_id
+            when ordered.native_id is not null then ordered.from_id
             when fields.field = 'status' then issues.status_id
-            else issues.assignee_account_id
+            else issues.assignee_id
         end as value,
         issues.created_at as started_at,
         ordered.changed_at as ended_at
     from issues
     cross join fields
     left join ordered
-        on ordered.account = issues.account
-        and ordered.issue_id = issues.id
+        on ordered.source = issues.source
+        and ordered.account = issues.account
+        and ordered.native_id = issues.native_id
         and ordered.field = fields.field
         and ordered.change_ordinal = 1
     union all
-    select account, issue_id, field, to_id as value, changed_at as started_at, next_changed_at as ended_at
+    select source, account, native_id, field, to_id as value, changed_at as started_at, next_changed_at as ended_at
     from ordered
 ),
 
 assigned as (
     select
+        spells.source,
         spells.account,
-        spells.issue_id,
-        spells.value as account_id,
+        spells.native_id,
+        spells.value as assignee_id,
         greatest(spells.started_at, statuses.started_at) as started_at,
         case
             when spells.ended_at is null then statuses.ended_at
@@ -64,15 +67,17 @@ assigned as (
         end as ended_at
     from spells
     inner join spells as statuses
-        on statuses.account = spells.account
-        and statuses.issue_id = spells.issue_id
+        on statuses.source = spells.source
+        and statuses.account = spells.account
+        and statuses.native_id = spells.native_id
         and statuses.field = 'status'
         and (statuses.ended_at is null or statuses.ended_at > spells.started_at)
         and (spells.ended_at is null or spells.ended_at > statuses.started_at)
-    inner join status_categories
-        on status_categories.account = statuses.account
-        and status_categories.status_id = statuses.value
-        and status_categories.status_category = 'indeterminate'
+    inner join statuses_known
+        on statuses_known.source = statuses.source
+        and statuses_known.account = statuses.account
+        and statuses_known.status_id = statuses.value
+        and statuses_known.status_category = 'indeterminate'
     where spells.field = 'assignee' and spells.value is not null
 ),
 
@@ -87,13 +92,14 @@ days as (
 in_progress as (
     select distinct days.charge_date, identities.person_id, issues.work_item_key
     from assigned
-    inner join issues on issues.account = assigned.account and issues.id = assigned.issue_id
+    inner join issues
+        on issues.source = assigned.source and issues.account = assigned.account and issues.native_id = assigned.native_id
     inner join days
         on days.charge_date >= cast(assigned.started_at as date)
         and (assigned.ended_at is null or cast(days.charge_date as timestamp) < assigned.ended_at)
     inner join {{ ref('dim_identity') }} as identities
-        on identities.system = 'jira_account_id'
-        and identities.external_id = assigned.account_id
+        on identities.system = issues.assignee_system
+        and identities.external_id = assigned.assignee_id
         and days.charge_date >= identities.valid_from
         and days.charge_date < identities.valid_to
 ),

@@ -50,6 +50,12 @@ principals as (
     group by used.charge_date
 ),
 
+seats as (
+    select charge_date, {{ hash_of_rows(row_hash(['x_charge_id', 'team', 'seat_days'])) }} as digest
+    from {{ ref('int_seat_share') }}
+    group by charge_date
+),
+
 company as (
     select {{ hash_of_rows('part') }} as digest
     from (
@@ -74,7 +80,7 @@ days as (
 )
 
 select
-    cast({{ row_hash(['charges.digest', 'calls.digest', 'activity.digest', 'branches.digest', 'principals.digest', 'company.digest']) }} as string)
+    cast({{ row_hash(['charges.digest', 'calls.digest', 'activity.digest', 'branches.digest', 'principals.digest', 'seats.digest', 'company.digest']) }} as string)
         as input_digest,
     days.charge_date
 from days
@@ -84,3 +90,4 @@ left join calls on calls.charge_date = days.charge_date
 left join activity on activity.charge_date = days.charge_date
 left join branches on branches.charge_date = days.charge_date
 left join principals on principals.charge_date = days.charge_date
+left join seats on seats.charge_date = days.charge_date

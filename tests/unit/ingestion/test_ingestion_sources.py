@@ -20,7 +20,7 @@ from ingestion.catalog import BY_KEY
 from ingestion.connectors import CONNECTORS
 from ingestion.doctor import check
 from ingestion.errors import ContractBroken, IngestionError
-from ingestion.files.billing import AWS_CUR, AZURE_EA, FOCUS, OCI_COST, focus_version, kind_of, read_file
+from ingestion.files.billing import AWS_CUR, AZURE_COST, FOCUS, OCI_COST, focus_version, kind_of, read_file
 from ingestion.files.invoices import read_invoices
 from ingestion.gateways.litellm import SpendLog
 from ingestion.prices import price_rows
@@ -172,9 +172,9 @@ REAL = [
     (FOCUS, "focus_1_0_aws_azure_oracle.csv.gz", 616, "BilledCost"),
     (AWS_CUR, "aws_cur_legacy_csv.csv.gz", 776, "lineItem/UnblendedCost"),
     (OCI_COST, "oci_cost_report.csv.gz", 314, "cost/myCost"),
-    (AZURE_EA, "azure_ea_export.csv.gz", 15, "CostInBillingCurrency"),
-    (AZURE_EA, "azure_ea_actual_small.csv.gz", 11, "Cost"),
-    (AZURE_EA, "azure_ea_amortized_small.csv.gz", 12, "Cost"),
+    (AZURE_COST, "azure_ea_export.csv.gz", 15, "CostInBillingCurrency"),
+    (AZURE_COST, "azure_ea_actual_small.csv.gz", 11, "Cost"),
+    (AZURE_COST, "azure_ea_amortized_small.csv.gz", 12, "Cost"),
 ]
 
 

@@ -6,12 +6,17 @@ import datetime as dt
 from pathlib import Path
 
 import msgspec
+import polars as pl
 import pytest
+import yaml
 
+from ingestion.catalog import BY_KEY, SOURCES
 from ingestion.lake import Lake, LocalLake
+from ingestion.landing import to_parquet
 from ingestion.manifest import Delivery
+from ingestion.records import polars_type
 from orchestration import warehouse
-from orchestration.settings import Settings, load_settings
+from orchestration.settings import DBT_PROJECT, Settings, load_settings
 
 AT = dt.datetime(2026, 10, 20, 6, tzinfo=dt.UTC)
 
@@ -100,6 +105,31 @@ def test_days_that_a_new_content_no_longer_has_are_rebuilt_too(world: World) -> 
     assert world.prepare() == {"files 2026-10-05", "files 2026-10-06"}
 
 
+def test_a_day_of_requests_in_scope_is_in_scope_for_every_source_that_logs_requests(world: World) -> None:
+    world.add(
+        delivery("litellm__spend_logs", "2026-10-12", "l12"),
+        delivery("litellm__spend_logs", "2026-10-13", "l13"),
+        delivery("litellm__spend_logs", "2026-10-14", "l14"),
+        delivery("otel__spans", "aaaa", "o1", ["2026-10-13", "2026-10-14"]),
+    )
+    world.prepare()
+    warehouse.mark_built(world.settings)
+    world.add(delivery("litellm__spend_logs", "2026-10-12", "l12b"))
+    assert world.prepare() == {"litellm 2026-10-12"}
+    warehouse.mark_built(world.settings)
+    # One day of the gateway takes the telemetry file of that day, the file its other day, and that day the gateway's.
+    world.add(delivery("litellm__spend_logs", "2026-10-13", "l13b"))
+    assert world.prepare() == {"litellm 2026-10-13", "litellm 2026-10-14", "otel 2026-10-13", "otel 2026-10-14"}
+
+
+def test_a_day_that_telemetry_no_longer_has_is_rebuilt_for_the_gateway_too(world: World) -> None:
+    world.add(delivery("litellm__spend_logs", "2026-10-13", "l13"), delivery("otel__spans", "aaaa", "o1", ["2026-10-13"]))
+    world.prepare()
+    warehouse.mark_built(world.settings)
+    world.add(delivery("otel__spans", "aaaa", "o1b", ["2026-10-16"]))
+    assert world.prepare() == {"litellm 2026-10-13", "otel 2026-10-13", "otel 2026-10-16"}
+
+
 def test_another_project_or_a_wish_rebuilds_everything(world: World) -> None:
     world.prepare()
     warehouse.mark_built(world.settings)
@@ -126,3 +156,35 @@ def test_a_second_process_is_told_who_has_the_file(world: World) -> None:
             pass
     finally:
         other.communicate()
+
+
+def test_a_tracker_keeps_its_rows_and_takes_in_only_what_came(world: World) -> None:
+    def landed(window: str, delivery_id: str, issue: str) -> Delivery:
+        path = f"raw/jira/issues/window={window}/default-{delivery_id}.parquet"
+        rows = pl.DataFrame({"id": [issue], "key": [f"ACME-{issue}"], "raw_delivery_id": [delivery_id]})
+        columns = {n: pl.Series([None], dtype=polars_type(k)) for n, k in BY_KEY["jira__issues"].schema.items()}
+        frame = pl.DataFrame(columns).with_columns(rows)
+        world.lake.write(path, to_parquet(frame))
+        return msgspec.structs.replace(delivery("jira__issues", window, delivery_id), path=path, rows=1)
+
+    def rows() -> list[tuple[str, str]]:
+        with warehouse.session(world.settings) as connection:
+            return connection.execute('select raw_delivery_id, id from raw."jira__issues" order by all').fetchall()
+
+    world.add(landed("2026-10-18", "a", "1"), landed("2026-10-19", "b", "2"))
+    world.prepare()
+    warehouse.mark_built(world.settings)
+    assert rows() == [("a", "1"), ("b", "2")]
+    (world.settings.home / "lake/raw/jira/issues/window=2026-10-18/default-a.parquet").unlink()
+    world.add(landed("2026-10-19", "c", "3"))
+    world.prepare()
+    assert rows() == [("a", "1"), ("c", "3")], "the lost file of an unchanged delivery is not read again"
+    with pytest.raises(warehouse.DeliveryUnreadable):
+        world.prepare(full=True)
+
+
+
+def test_sources_that_log_requests_are_those_that_hand_requests_over() -> None:
+    project = yaml.safe_load((DBT_PROJECT / "dbt_project.yml").read_text())
+    handed_over = {model.removeprefix("stg_").split("__")[0] for model in project["vars"]["request_models"]}
+    assert handed_over == {name for name, source in SOURCES.items() if source.logs_requests}

@@ -6,6 +6,7 @@ import datetime as dt
 import json
 from collections import Counter
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -192,7 +193,7 @@ def test_jira_refuses_what_the_real_one_refuses(client):
 
 
 def test_jira_changelog_pages_give_every_history_once(client):
-    ids = [i["id"] for i in _jira_all(client, 'project in (DEVX) AND updated >= "2026-10-01 00:00"')]
+    ids = [i["id"] for i in _jira_all(client, 'project in (DATA) AND updated >= "2026-10-01 00:00"')]
     seen, token = [], None
     while True:
         body = {"issueIdsOrKeys": ids, "maxResults": 40} | ({"nextPageToken": token} if token else {})
@@ -206,7 +207,7 @@ def test_jira_changelog_pages_give_every_history_once(client):
 
 def test_jira_boards_and_sprints(client):
     boards = client.jira("agile/1.0/board").json["values"]
-    assert len(boards) == 8
+    assert len(boards) == 7
     found = client.jira(f"agile/1.0/board/{boards[0]['id']}/sprint").json
     assert found["isLast"] and {"active", "closed"} <= {s["state"] for s in found["values"]}
 
@@ -244,6 +245,12 @@ def test_forbidden_texts_are_really_sent(client):
     texts.append(json.dumps(client.openai("projects/proj_gateway01/api_keys")))
     texts.append(client.jira("api/3/search/jql", {"jql": "project = SUPP", "fields": ["summary"]}).text)
     texts.append(client.github("repos/acme/agents/pulls", state="all").text)
+    query = {"query": "query { issues(first: 5) { nodes { description } pageInfo { hasNextPage } } }"}
+    key = {"authorization": client.env["AISL_LINEAR_API_KEY"], "content-type": "application/json"}
+    texts.append(client.send(f"{client.env['AISL_LINEAR_BASE_URL']}/graphql", key, json.dumps(query).encode()).text)
+    project, key = f"{client.env['AISL_GITLAB_BASE_URL']}/projects/88", {"private-token": client.env["AISL_GITLAB_TOKEN"]}
+    texts += [client.get(f"{project}/{name}", key, {"per_page": 100}).text for name in ("merge_requests", "issues")]
+    texts += [path.read_text() for path in Path(client.env["AISL_EXPENSES_LOCATION"]).glob("*.csv")]
     sent = "\n".join(texts)
     missing = [n for n, value in canaries.CANARIES.items() if not n.startswith("SECRET_") and value not in sent]
     assert missing == []

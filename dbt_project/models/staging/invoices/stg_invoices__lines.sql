@@ -22,5 +22,6 @@ select
     currency,
     purchase_order_number,
     reference_invoice_id,
+    contract_id,
     file_name
 from {{ source('raw', 'invoices__lines') }}

@@ -1,0 +1,31 @@
+-- The line of an answer is written when the answer is there: its start is not known.
+select
+    {{ model_request({
+        'account': 'account',
+        'delivery_id': 'delivery_id',
+        'ordinal': 'ordinal',
+        'request_id': 'answer_id',
+        'provider_response_id': 'provider_response_id',
+        'response_alias': 'provider_request_id',
+        'started_at': 'ended_at',
+        'ended_at': 'ended_at',
+        'provider_name': 'provider',
+        'model_name': 'model',
+        'deployment_id': 'agent',
+        'user_id': "case when user_folder not like '%@%' then user_folder end",
+        'user_email': "case when user_folder like '%@%' then user_folder end",
+        'session_id': 'session_id',
+        'tokens_input_uncached': 'tokens_input_uncached',
+        'tokens_cache_read': 'tokens_cache_read',
+        'tokens_cache_write_5m': 'tokens_cache_write_5m',
+        'tokens_cache_write_1h': 'tokens_cache_write_1h',
+        'tokens_cache_write_unspecified': 'tokens_cache_write_unspecified',
+        'tokens_output': 'tokens_output',
+        'tokens_output_reasoning': 'tokens_output_reasoning',
+        'vendor_total_tokens': 'stated_total_tokens',
+        'cost_usd': 'cost_usd',
+        'repo': 'repo',
+        'branch': 'branch',
+        'charge_date': 'charge_date',
+    }) }}
+from {{ ref('stg_agent_logs__answers') }}

@@ -1,0 +1,21 @@
+select
+    raw_account as account,
+    raw_window as window_key,
+    raw_delivery_id as delivery_id,
+    raw_ordinal as ordinal,
+    {{ utc_timestamp('raw_fetched_at') }} as fetched_at,
+    correlation_id,
+    model_name,
+    deployment_name,
+    operation_id,
+    region,
+    provider,
+    {{ utc_timestamp('time_generated') }} as time_generated,
+    sequence_number,
+    prompt_tokens,
+    completion_tokens,
+    total_tokens,
+    is_stream,
+    file_name,
+    cast({{ utc_timestamp('time_generated') }} as date) as charge_date
+from {{ source('raw', 'azure_llm_logs__llm_log') }}

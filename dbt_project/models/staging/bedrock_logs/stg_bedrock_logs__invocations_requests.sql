@@ -1,0 +1,33 @@
+-- The log states no total, no cost and no end. The role stands for the key; the session's name is often who assumed it.
+select
+    {{ model_request({
+        'account': 'account',
+        'delivery_id': 'delivery_id',
+        'ordinal': 'ordinal',
+        'request_id': 'request_id',
+        'provider_response_id': 'request_id',
+        'started_at': 'invoked_at',
+        'status': "case when error_code is null then 'success' else 'failure' end",
+        'provider_name': "'bedrock'",
+        'model_name': 'model',
+        'deployment_id': 'model_id',
+        'key_hash': 'role_arn',
+        'user_id': 'identity_arn',
+        'user_email': "case when session_name like '%@%' then lower(session_name) end",
+        'team_id': 'tag_team',
+        'session_id': 'tag_session',
+        'tokens_input_uncached': 'coalesce(input_tokens, 0)',
+        'tokens_cache_read': 'coalesce(cache_read_tokens, 0)',
+        'tokens_cache_write_unspecified': 'coalesce(cache_write_tokens, 0)',
+        'tokens_output': 'coalesce(output_tokens, 0)',
+        'tag_ticket': 'tag_ticket',
+        'tag_workflow': 'tag_workflow',
+        'tag_feature': 'tag_feature',
+        'tag_customer': 'tag_customer',
+        'tag_environment': 'tag_environment',
+        'tag_task_type': 'tag_task_type',
+        'repo': 'tag_repo',
+        'branch': 'tag_branch',
+        'charge_date': 'charge_date',
+    }) }}
+from {{ ref('stg_bedrock_logs__invocations') }}

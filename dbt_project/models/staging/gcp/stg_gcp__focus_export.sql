@@ -1,0 +1,1 @@
+{{ stage_focus_file(source('raw', 'gcp__focus_export')) }}

@@ -1,0 +1,4 @@
+{{ config(materialized='view') }}
+select
+    {{ work_row(project_key_columns(), {'account': 'account', 'project_key': 'upper(key)'}, 'project key') }}
+from {{ ref('stg_jira__projects') }}

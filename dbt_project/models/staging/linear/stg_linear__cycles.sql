@@ -1,0 +1,16 @@
+select
+    raw_account as account,
+    raw_window as window_key,
+    raw_delivery_id as delivery_id,
+    raw_ordinal as ordinal,
+    {{ utc_timestamp('raw_fetched_at') }} as fetched_at,
+    id,
+    team_key,
+    number,
+    name,
+    {{ utc_timestamp('started_at') }} as started_at,
+    {{ utc_timestamp('ended_at') }} as ended_at,
+    {{ utc_timestamp('completed_at') }} as completed_at,
+    raw_window = max(raw_window) over (partition by raw_account) as is_current
+from {{ source('raw', 'linear__cycles') }}
+qualify row_number() over (partition by raw_account, id order by raw_window desc, raw_fetched_at desc, raw_delivery_id desc, raw_ordinal desc) = 1

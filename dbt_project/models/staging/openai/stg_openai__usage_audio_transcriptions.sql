@@ -1,0 +1,16 @@
+select
+    raw_account as account,
+    raw_window as window_key,
+    raw_delivery_id as delivery_id,
+    raw_ordinal as ordinal,
+    {{ utc_timestamp('raw_fetched_at') }} as fetched_at,
+    {{ utc_timestamp('start_time') }} as start_time,
+    {{ utc_timestamp('end_time') }} as end_time,
+    project_id,
+    user_id,
+    api_key_id,
+    model,
+    seconds,
+    num_model_requests,
+    cast({{ utc_timestamp('start_time') }} as date) as charge_date
+from {{ source('raw', 'openai__usage_audio_transcriptions') }}

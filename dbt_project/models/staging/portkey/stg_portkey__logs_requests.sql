@@ -1,0 +1,32 @@
+-- The log does not tell cached tokens or reasoning apart: they stay in the input and output they are counted in.
+select
+    {{ model_request({
+        'account': 'account',
+        'delivery_id': 'delivery_id',
+        'ordinal': 'ordinal',
+        'request_id': 'id',
+        'started_at': 'created_at',
+        'ended_at': 'ended_at',
+        'status': "case when coalesce(is_success, response_status between 200 and 299, true) then 'success' else 'failure' end",
+        'provider_name': 'lower(ai_org)',
+        'model_name': 'ai_model',
+        'deployment_id': 'ai_model',
+        'user_id': 'user_id',
+        'user_email': "case when user_id like '%@%' then lower(user_id) end",
+        'team_id': 'tag_team',
+        'session_id': 'coalesce(tag_session, trace_id)',
+        'tokens_input_uncached': 'coalesce(request_tokens, 0)',
+        'tokens_output': 'coalesce(response_tokens, 0)',
+        'vendor_total_tokens': 'total_tokens',
+        'cost_usd': 'cost_usd',
+        'tag_ticket': 'tag_ticket',
+        'tag_workflow': 'tag_workflow',
+        'tag_feature': 'tag_feature',
+        'tag_customer': 'tag_customer',
+        'tag_environment': 'tag_environment',
+        'tag_task_type': 'tag_task_type',
+        'repo': 'tag_repo',
+        'branch': 'tag_branch',
+        'charge_date': 'charge_date',
+    }) }}
+from {{ ref('stg_portkey__logs') }}

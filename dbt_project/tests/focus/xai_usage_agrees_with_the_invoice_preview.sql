@@ -1,0 +1,44 @@
+{{ config(severity='warn') }}
+-- Dollars of usage against cents of the invoice preview: what the cycle costs before credits lies between its complete days
+-- before the snapshot and those with the day of it. A warning, because the preview's contract is known second-hand.
+with previews as (
+    select
+        account, snapshot_date, billing_period_start,
+        max(total_with_corrections_usd + coalesce(prepaid_credits_usd, 0)) as cycle_usd
+    from {{ ref('stg_xai__invoice_preview') }}
+    group by account, snapshot_date, billing_period_start
+),
+
+booked as (
+    select x_Account as account, charge_date, sum(BilledCost) as cost, count(*) as lines
+    from {{ ref('int_booked_charge') }}
+    where x_SourceId = 'xai'
+    group by x_Account, charge_date
+),
+
+compared as (
+    select
+        previews.account,
+        previews.snapshot_date,
+        previews.cycle_usd,
+        context.as_of_date,
+        coalesce(sum(case when booked.charge_date < previews.snapshot_date then booked.cost end), 0) as cost_before,
+        coalesce(sum(booked.cost), 0) as cost_with_the_day,
+        -- Half a cent per line is left to the preview's rounding.
+        0.01 + 0.005 * coalesce(sum(booked.lines), 0) as tolerance,
+        min(booked.charge_date) as first_day,
+        min(previews.billing_period_start) as billing_period_start,
+        min(context.start_date) as start_date
+    from previews
+    cross join {{ source('raw', 'run_context') }} as context
+    left join booked
+        on booked.account = previews.account
+        and booked.charge_date >= previews.billing_period_start
+        and booked.charge_date <= previews.snapshot_date
+    group by previews.account, previews.snapshot_date, previews.cycle_usd, context.as_of_date
+)
+
+select *
+from compared
+where cost_before > cycle_usd + tolerance
+    or (snapshot_date < as_of_date and start_date <= billing_period_start and cost_with_the_day < cycle_usd - tolerance)
