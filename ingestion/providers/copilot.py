@@ -7,20 +7,18 @@ signed links of other origins, by a client that carries no credential.
 from __future__ import annotations
 
 import csv
-import dataclasses
 import io
-import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TypeVar
-from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
+from ingestion import jobs
 from ingestion.catalog import BY_KEY, Dataset
 from ingestion.client import Call, Client
-from ingestion.errors import ContractBroken, SourceUnavailable
+from ingestion.errors import ContractBroken
 from ingestion.pages import LinkPages, walk
 from ingestion.records import Batch, Count, Intake, Reader, Refused, Row, Text, amount, exact_sum, instant, table
 from ingestion.source import SourceConfig
@@ -32,8 +30,8 @@ API_VERSION = "2026-03-10"
 SEATS_PER_PAGE = 100
 # AI credits replaced premium requests on this day.
 CREDITS_SINCE = date(2026, 6, 1)
-POLLS, SECONDS_BETWEEN_POLLS = 60, 10.0
-_LINK = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,4}|:[1-5][0-9]{4}|:6[0-4][0-9]{3})?/[!-~]*")
+PATIENCE = 600.0
+_WRITING = ("pending", "processing", "queued", "in_progress")
 
 
 def headers(config: SourceConfig) -> dict[str, str]:
@@ -236,7 +234,7 @@ def fetch_usage_report(client: Client, config: SourceConfig, windows: Sequence[W
         intake = Intake(reader)
         rows: list[Row] = []
         for url in _export(client, config, window, context):
-            rows += intake.accept(intake.read(_csv(_download(client, url, context), context), context), _report_row, window)
+            rows += intake.accept(intake.read(_csv(jobs.download(client, url, context), context), context), _report_row, window)
         yield window, _priced(REPORT, intake, rows)
 
 
@@ -271,7 +269,7 @@ def fetch_user_metrics(client: Client, config: SourceConfig, windows: Sequence[W
         path = f"/orgs/{config.option('organization')}/copilot/metrics/reports/users-1-day"
         answer = _answer(client, Call(path, (("day", window.day.isoformat()),)), MetricsAnswer, context)
         for url in answer.download_links:
-            lines = _lines(_download(client, url, context))
+            lines = _lines(jobs.download(client, url, context))
             rows += intake.accept(intake.read(lines, context), _metrics_row, window)
         yield window, Batch(table(METRICS, rows), intake.rejects, pages=max(1, intake.pages))
 
@@ -289,12 +287,7 @@ def _usage_call(config: SourceConfig, path: str, **period: int) -> Call:
 
 def _answer(client: Client, call: Call, answer_type: type[T], context: str) -> T:
     """The one answer of a call that has no pages."""
-    answer = client.send(call, context)
-    try:
-        return msgspec.json.decode(answer.content, type=answer_type)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        found = f"an answer of {len(answer.content)} bytes that is not the documented one ({error})"
-        raise _broken(f"{context}: {answer.url}", found) from None
+    return jobs.said(client.send(call, context), answer_type, context)
 
 
 def _export(client: Client, config: SourceConfig, window: Window, context: str) -> list[str]:
@@ -308,35 +301,15 @@ def _export(client: Client, config: SourceConfig, window: Window, context: str) 
         "send_email": False,
     }
     export = _answer(client, Call(path, body=body, method="POST"), Export, context)
-    for _ in range(POLLS):
-        if export.status == "completed":
-            return export.download_urls
-        if export.status not in ("pending", "processing", "queued", "in_progress"):
-            raise _broken(context, "a usage report that the vendor could not write")
-        client.sleep(SECONDS_BETWEEN_POLLS)
-        export = _answer(client, Call(f"{path}/{export.id}"), Export, context)
-    raise SourceUnavailable(
-        tried=f"{context}: export of the usage report",
-        found=f"no report after {POLLS * SECONDS_BETWEEN_POLLS:.0f} s",
-        to_do="run again later; only one export is written at a time",
-    )
+    found = [export]
 
+    def state() -> str:
+        if found[0].status.lower() in _WRITING:
+            found[0] = _answer(client, Call(f"{path}/{export.id}"), Export, context)
+        return found[0].status
 
-def _download(client: Client, url: str, context: str) -> bytes:
-    """A file behind a signed link, fetched without our credentials. The signature never shows in a message."""
-    if not _LINK.fullmatch(url) or (url.startswith("http:") and client.base_url.startswith("https:")):
-        raise _broken(context, "a download link that is no https URL")
-    parts = urlsplit(url)
-    signed = (parts.query, *(value for _, value in parse_qsl(parts.query) if len(value) > 15))
-    secrets = (*client.secrets, *signed)
-    bare = dataclasses.replace(
-        client, base_url=f"{parts.scheme}://{parts.netloc}", headers={}, auth=None, secrets=secrets, requests=0, retries=0
-    )
-    with bare:
-        content = bare.send(Call(url), context).content
-    client.requests += bare.requests
-    client.retries += bare.retries
-    return content
+    jobs.wait_for(client, state, context, done=("completed",), waiting=_WRITING, patience=PATIENCE)
+    return found[0].download_urls
 
 
 def _csv(content: bytes, context: str) -> msgspec.Raw:
