@@ -126,6 +126,14 @@ def ingest(
     return job.run(start_date, day_range, client)
 
 
+def named(error: IngestionError, dataset: Dataset, windows: Sequence[Window]) -> IngestionError:
+    """The error, saying for which dataset and windows it was where its own words do not."""
+    if dataset.key in str(error) and any(w.key in str(error) for w in windows):
+        return error
+    places = f"{windows[0].key}..{windows[-1].key}" if len(windows) > 1 else "".join(w.key for w in windows)
+    return error.within(f"{dataset.key} {places}")
+
+
 class _Job:
     """State of one `ingest`."""
 
@@ -215,12 +223,12 @@ class _Job:
                     half = len(waiting) // 2
                     chunks[:0] = [waiting[:half], waiting[half:]]
                     continue
-                self._fail(left.values(), error)
+                self._fail(list(left.values()), error)
             except SourceUnavailable as error:
-                self._fail(left.values(), error)
+                self._fail(list(left.values()), error)
                 unavailable += 1
                 if unavailable >= UNAVAILABLE_CHUNKS_TOLERATED:
-                    self._fail((w for rest in chunks for w in rest), error)
+                    self._fail([w for rest in chunks for w in rest], error)
                     return
             except RequestRejected as error:
                 self._fail([*left.values(), *(w for rest in chunks for w in rest)], error)
@@ -238,7 +246,8 @@ class _Job:
         self.report.count(delivery, is_new)
         self._tell()
 
-    def _fail(self, windows: Iterable[Window], error: IngestionError) -> None:
+    def _fail(self, windows: Sequence[Window], error: IngestionError) -> None:
+        error = named(error, self.dataset, windows)
         for window in windows:
             land_failure(
                 self.manifest, window, error, account=self.config.account, run_id=self.run_id, at=self.as_of

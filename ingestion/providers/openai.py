@@ -230,14 +230,15 @@ def fetch_project_api_keys(
     """Keys of every project, archived projects too; one call and more per project."""
     (window,) = windows
     context = f"{PROJECT_API_KEYS.key} {window.key}"
-    projects, intake = Reader(Project), Intake(Reader(ProjectKey))
+    projects, intake = Intake(Reader(Project)), Intake(Reader(ProjectKey))
     rows: list[Row] = []
     for listed in walk(client, _ALL_PROJECTS, _BY_ID, ListPage, context):
-        for _, project in projects.read(listed.data, context)[0]:
+        for _, project in projects.read(listed.data, context):
             call = Call(f"/organization/projects/{project.id}/api_keys", (("limit", str(ROWS_PER_PAGE)),))
             for page in walk(client, call, _BY_ID, ListPage, context):
                 rows += intake.accept(intake.read(page.data, context), _key_row, project.id)
-    yield window, Batch(table(PROJECT_API_KEYS, rows), intake.rejects, pages=intake.pages)
+    # The keys of a project that cannot be read are not asked for: its record says so among the rejects.
+    yield window, Batch(table(PROJECT_API_KEYS, rows), [*projects.rejects, *intake.rejects], pages=intake.pages)
 
 
 def fetch_users(client: Client, config: SourceConfig, windows: Sequence[Window]) -> Iterator[tuple[Window, Batch]]:

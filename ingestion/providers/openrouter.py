@@ -93,6 +93,8 @@ def fetch_activity_by_key(
     for window in windows:
         intake = Intake(reader)
         rows = [row for key in listed for row in _day(client, window, intake, context, key)]
+        # A key that cannot be read is not asked for: its record says so among every day's rejects.
+        intake.rejects += keys.rejects
         yield window, _batch(ACTIVITY_BY_KEY, window, rows, intake)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 
 from ingestion.catalog import BY_KEY, DATASETS, Dataset
 from ingestion.client import Answer, Call, Client
@@ -27,6 +27,7 @@ from ingestion.lake import LocalLake
 from ingestion.landing import land
 from ingestion.manifest import ManifestWriter
 from ingestion.records import Batch, exact_sum
+from ingestion.run import named
 from ingestion.source import SourceConfig
 from ingestion.windows import Window, day_window, month_window
 from orchestration.settings import load_settings
@@ -174,6 +175,8 @@ def _campaign(seen: Recorded, faults: int, folder_of_lakes: Path) -> None:
         deadline=None,
         derandomize=True,
         database=None,
+        # A plan is small and names itself; shrinking one costs more than the campaign.
+        phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
     @given(plans)
@@ -182,7 +185,7 @@ def _campaign(seen: Recorded, faults: int, folder_of_lakes: Path) -> None:
             try:
                 batches = seen.fetch(plan, patch)
             except IngestionError as error:
-                _names_what_failed(seen, str(error))
+                _names_what_failed(seen, str(named(error, seen.dataset, seen.windows)))
                 return
         _check(seen, plan, batches, folder_of_lakes)
 
@@ -224,7 +227,7 @@ def _lands_or_says_why(seen: Recorded, batches: Sequence[tuple[Window, Batch]], 
         try:
             delivery, _ = land(manifest, window, batch, account="default", run_id="hostile", fetched_at=AT)
         except IngestionError as error:
-            _names_what_failed(seen, str(error))
+            _names_what_failed(seen, str(named(error, seen.dataset, [window])))
             return
         assert delivery.rows + delivery.rejects == batch.records.height + len(batch.rejects)
         if seen.dataset.identity:

@@ -159,8 +159,8 @@ def test_the_report_is_waited_for_and_read_by_column_name(vendor, client, waits)
     batch = fetch(client, REPORT, MONTH)
     (row,) = batch.records.to_dicts()
     assert (row["net_usd"], row["gross_usd"], row["username"], row["input_tokens"], row["output_tokens"]) == ("0.205", "1.205", "ada", 12, None)
-    assert [(r.reason, r.field) for r in batch.rejects] == [("wrong_type", "[].net_amount"), ("outside_window", "date")] or len(batch.rejects) == 2
-    assert batch.control_total == Decimal("0.205") and len(waits) == 2
+    assert [(r.reason, r.field) for r in batch.rejects] == [("wrong_type", "net_amount"), ("outside_window", "date")]
+    assert batch.control_total == Decimal("0.205") and len(waits) == 1
     # the export ends today at the latest
     assert vendor.asked[0].body["end_date"] == "2026-10-31"
 
