@@ -6,6 +6,7 @@ import csv
 import datetime as dt
 import io
 import json
+from collections.abc import Collection
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 
@@ -72,7 +73,7 @@ def _aws_lines(company: Company, month: dt.date) -> list[tuple[str, str, str, st
     return [(*key, f"{key[2]} {month:%Y-%m}", "1", _cents(value)) for key, value in sorted(sums.items()) if _cents(value)]
 
 
-def invoices(company: Company) -> dict[str, list[dict[str, str]]]:
+def invoices(company: Company, only: Collection[str] | None = None) -> dict[str, list[dict[str, str]]]:
     """The true invoice lines of every closed month of the company, by file name. Closed: the next month began before the end."""
     found: dict[str, list[dict[str, str]]] = {}
     months = [m for m in aws.months(company) if calendar.next_month(m) <= calendar.LAST_DAY]
@@ -91,14 +92,15 @@ def invoices(company: Company) -> dict[str, list[dict[str, str]]]:
             found[f"{source}-{month:%Y-%m}.csv"] = _lines(issuer, account, f"{issuer.upper()[:4]}-{month:%Y%m}-0001", month, lines)
     for month in months:
         found[f"aws-{month:%Y-%m}.csv"] = _lines(aws.ISSUER, aws.AWS_PAYER, aws.invoice_id(month), month, _aws_lines(company, month))
-    return found | _plugged_invoices(company, months)
+    return found | _plugged_invoices(company, months, only)
 
 
-def _plugged_invoices(company: Company, months: list[dt.date]) -> dict[str, list[dict[str, str]]]:
+def _plugged_invoices(company: Company, months: list[dt.date], only: Collection[str] | None) -> dict[str, list[dict[str, str]]]:
     """One invoice line per vendor, account, currency and month for the vendors whose truth names an issuer."""
     sums: dict[tuple[str, str, str, dt.date], Decimal] = {}
-    for module in (*VENDORS.values(), *EXPORTS.values()):
-        for row in module.truth(company) if hasattr(module, "truth") else ():
+    for name, module in {**VENDORS, **EXPORTS}.items():
+        is_on = hasattr(module, "truth") and (only is None or name in only)
+        for row in module.truth(company) if is_on else ():
             if row.issuer is not None:
                 key = (row.issuer, row.account, row.currency, calendar.month_start(row.day))
                 sums[key] = sums.get(key, Decimal(0)) + Decimal(row.billed)
@@ -113,11 +115,11 @@ def _plugged_invoices(company: Company, months: list[dt.date]) -> dict[str, list
     return found
 
 
-def stored_invoices(company: Company, folder: Path) -> dict[str, list[dict[str, str]]]:
+def stored_invoices(company: Company, folder: Path, only: Collection[str] | None = None) -> dict[str, list[dict[str, str]]]:
     """The true invoices, kept in the company's folder once they were worked out."""
-    path = folder / "invoices.json"
+    path = folder / ("invoices.json" if only is None else f"invoices-of-{len(only)}.json")
     if not path.exists():
-        path.write_text(json.dumps(invoices(company), indent=1, sort_keys=True) + "\n")
+        path.write_text(json.dumps(invoices(company, only), indent=1, sort_keys=True) + "\n")
     return json.loads(path.read_text())
 
 

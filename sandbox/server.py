@@ -7,7 +7,7 @@ import datetime as dt
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -33,14 +33,17 @@ class Sandbox:
     """One company being served: state folder, clock, faults, the S3 side and the request counts."""
 
     def __init__(self, state: Path, *, days: int = calendar.MAX_DAYS, seed: int = 1, scale: float = 1.0,
-                 as_of: dt.datetime = calendar.AS_OF, faults: list[dict] | None = None):  # fmt: skip
+                 as_of: dt.datetime = calendar.AS_OF, faults: list[dict] | None = None, only: Collection[str] | None = None):  # fmt: skip
         self.state = state
+        # Vendors and exports that the company has; None is all there are.
+        self.vendors = {n: v for n, v in VENDORS.items() if only is None or n in only}
+        self.exports = {n: e for n, e in EXPORTS.items() if only is None or n in only}
         self.initial = (as_of, list(faults or []))
         company = build.load(state, days, seed, scale)
         self.world = World(company, as_of, Faults(list(faults or [])))
         self.bucket = s3.Bucket()
         self.bills = (state / "drop" / "bills").resolve()
-        self.invoices = drop.stored_invoices(company, build.folder_of(state, days, seed, scale))
+        self.invoices = drop.stored_invoices(company, build.folder_of(state, days, seed, scale), only)
         self.lock = threading.Lock()
         self.counts: Counter[str] = Counter()
         self.seen: Counter[str] = Counter()
@@ -52,7 +55,7 @@ class Sandbox:
         self.bucket.deliver(self.world)
         drop.write(self.world, self.state, self.invoices)
         self.bills.mkdir(parents=True, exist_ok=True)
-        for export in EXPORTS.values():
+        for export in self.exports.values():
             export.deliver(self.world, self.bills, self.bucket)
 
     def change(self, *, clock: dt.datetime | None = None, faults: list[dict] | None = None) -> None:
@@ -86,9 +89,9 @@ class Sandbox:
             "AISL_INVOICES_LOCATION": str((self.state / "drop" / "invoices").resolve()),
             "AISL_FILES_LOCATION": str(self.bills),
         }
-        for name, vendor in VENDORS.items():
+        for name, vendor in self.vendors.items():
             found |= vendor.environment(f"http://127.0.0.1:{port}/{name}")
-        for export in EXPORTS.values():
+        for export in self.exports.values():
             if hasattr(export, "environment"):
                 found |= export.environment(self.bills, self.bucket)
         return found
@@ -198,9 +201,10 @@ class _Server(ThreadingHTTPServer):
 
 @contextlib.contextmanager
 def serving(state: Path, *, days: int = calendar.MAX_DAYS, seed: int = 1, scale: float = 1.0,
-            as_of: dt.datetime = calendar.AS_OF, port: int = 0, faults: list[dict] | None = None) -> Iterator[tuple[Sandbox, int]]:  # fmt: skip
+            as_of: dt.datetime = calendar.AS_OF, port: int = 0, faults: list[dict] | None = None,
+            only: Collection[str] | None = None) -> Iterator[tuple[Sandbox, int]]:  # fmt: skip
     """Serve a company in threads of this process; yields the sandbox and the port."""
-    sandbox = Sandbox(Path(state), days=days, seed=seed, scale=scale, as_of=as_of, faults=faults)
+    sandbox = Sandbox(Path(state), days=days, seed=seed, scale=scale, as_of=as_of, faults=faults, only=only)
     server = _Server(port, sandbox)
     thread = threading.Thread(target=server.serve_forever, name="sandbox", daemon=True)
     thread.start()

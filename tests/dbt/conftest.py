@@ -43,6 +43,7 @@ class Warehouse:
     def __init__(self, path: Path, parsed: Callable[[], Any]) -> None:
         self.path = path
         self._parsed = parsed
+        self._filled: set[str] = set()
 
     def land(
         self,
@@ -62,8 +63,10 @@ class Warehouse:
         with self.connect() as connection:
             connection.execute("create schema if not exists raw")
             for key, dataset in BY_KEY.items():
-                columns = {c: TYPES[t] for c, t in dataset.schema.items()}
-                _create(connection, key, columns, _with_audit_columns(key, frames.get(key, ())))
+                if key in frames or key in self._filled:
+                    columns = {c: TYPES[t] for c, t in dataset.schema.items()}
+                    _create(connection, key, columns, _with_audit_columns(key, frames.get(key, ())))
+            self._filled = set(frames)
             manifest = {**MANIFEST_COLUMNS, "is_current": "boolean", "is_whole": "boolean", "position": "bigint"}
             _create(connection, "manifest", manifest, frames.get("manifest", ()))
             _create(connection, "rejects", REJECT_COLUMNS, frames.get("rejects", ()))
@@ -141,7 +144,7 @@ def invoke(arguments: Sequence[str], path: Path, parsed: Any = None) -> dbtRunne
     os.environ.update(values)
     try:
         runner = dbtRunner(manifest=parsed) if parsed is not None else dbtRunner()
-        return runner.invoke(["--quiet", "--log-level-file", "none", *arguments, *common])
+        return runner.invoke(["--quiet", "--log-level-file", "none", *arguments, *common, "--no-write-json"])
     finally:
         DuckDBConnectionManager.close_all_connections()
         for name, value in before.items():
@@ -179,10 +182,14 @@ def parsed_project(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Any
 
 @pytest.fixture(scope="session")
 def seeded_file(tmp_path_factory: pytest.TempPathFactory, parsed_project: Callable[[], Any]) -> Path:
-    """A warehouse file with all seeds loaded; copied for each test."""
+    """A warehouse file with all seeds loaded and every dataset empty; copied for each test."""
     path = tmp_path_factory.mktemp("seeds") / "warehouse.duckdb"
     result = invoke(["seed"], path, parsed_project())
     assert result.success, messages(result)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("create schema if not exists raw")
+        for key, dataset in BY_KEY.items():
+            _create(connection, key, {c: TYPES[t] for c, t in dataset.schema.items()}, ())
     return path
 
 

@@ -65,6 +65,10 @@ class Home:
         return Home(target, dict(self.environment))
 
 
+# What most of these tests run on: every kind of source once. tests/pipeline/test_sources.py runs all of them.
+CORE = ("anthropic", "openai", "litellm", "github", "gitlab", "jira", "linear")
+
+
 # Not content but how it came: the run, the delivery a row was read from, and when it was looked at.
 AUDIT = {"run_id", "fetched_at", "built_at", "x_Delivery", "last_checked_at"}
 # Counts of deliveries and windows: a day fetched twice on the way is counted twice.
@@ -118,7 +122,7 @@ def quiet() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Sandbox, dict[str, str]]]:
     """The company's vendors on loopback."""
-    with serving(tmp_path_factory.mktemp("sandbox"), days=DAYS, scale=SCALE) as (sandbox, port):
+    with serving(tmp_path_factory.mktemp("sandbox"), days=DAYS, scale=SCALE, only=CORE) as (sandbox, port):
         yield sandbox, sandbox.environment(port)
 
 
@@ -132,7 +136,7 @@ def vendors(served: tuple[Sandbox, dict[str, str]]) -> Iterator[Sandbox]:
 
 @pytest.fixture(scope="session")
 def built(served: tuple[Sandbox, dict[str, str]], tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """The home after one undisturbed run at the end of the company's days."""
+    """The home after one undisturbed run of the core sources at the end of the company's days."""
     home = Home(tmp_path_factory.mktemp("built") / "home", served[1])
     assert home.run(), (home.failed, home.failures)
     return home

@@ -2,46 +2,59 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 
 import polars as pl
 import pytest
 
-from sandbox.exports import EXPORTS
-from sandbox.vendors import VENDORS
-from tests.pipeline.conftest import Home
-
-BILLED = sorted(name for name, module in (VENDORS | EXPORTS).items() if hasattr(module, "truth"))
+from sandbox.server import serving
+from tests.pipeline.conftest import DAYS, SCALE, Home
 
 
 @pytest.fixture(scope="module")
-def truth(built: Home) -> pl.DataFrame:
+def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, str]]]:
+    """The sandbox with every vendor and export there is: its folder and the variables that point at it."""
+    state = tmp_path_factory.mktemp("whole")
+    with serving(state, days=DAYS, scale=SCALE) as (sandbox, port):
+        yield state, sandbox.environment(port)
+
+
+@pytest.fixture(scope="module")
+def everything(company: tuple[Path, dict[str, str]], tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A home after one run with every source on."""
+    home = Home(tmp_path_factory.mktemp("everything") / "home", company[1])
+    assert home.run(), (home.failed, home.failures)
+    return home
+
+
+@pytest.fixture(scope="module")
+def truth(everything: Home, company: tuple[Path, dict[str, str]]) -> pl.DataFrame:
     """Day, source, account, currency and team with the exact amounts, up to the last day the run could see."""
-    paths = sorted(built.path.parent.glob("**/truth/vendor_days.parquet"))
-    frame = pl.read_parquet(paths[0])
-    last = built.settings().last_complete_day
-    return frame.filter(pl.col("day") <= last)
+    frame = pl.read_parquet(company[0] / "truth" / "vendor_days.parquet")
+    return frame.filter(pl.col("day") <= everything.settings().last_complete_day)
 
 
 def test_every_source_with_money_has_a_truth(truth: pl.DataFrame) -> None:
     assert set(truth["source"]) >= {
-        "cursor", "copilot", "openrouter", "xai", "mistral", "huggingface", "azure", "gcp", "aws",
+        "cursor", "copilot", "openrouter", "xai", "mistral", "huggingface", "azure", "gcp", "aws", "files",
     }  # fmt: skip
 
 
-def test_what_was_billed_is_in_focus_and_in_the_ledger(built: Home, truth: pl.DataFrame) -> None:
+def test_what_was_billed_is_in_focus_and_in_the_ledger(everything: Home, truth: pl.DataFrame) -> None:
     wanted: dict[tuple[str, str, str], Decimal] = {}
     for source, account, currency, billed in truth.select("source", "account", "currency", "billed").iter_rows():
         key = (source, account, currency)
         wanted[key] = wanted.get(key, Decimal(0)) + Decimal(billed)
     accounts = ", ".join(f"('{s}', '{a}', '{c}')" for s, a, c in wanted)
-    focus = built.query(
+    focus = everything.query(
         "select x_SourceId, x_Account, BillingCurrency, sum(BilledCost) from focus.cost_and_usage"
         f" where (x_SourceId, x_Account, BillingCurrency) in ({accounts}) group by all"
     )
-    ledger = built.query(
-        "select x_SourceId, x_Account, BillingCurrency, sum(BilledCost) from ledger.attribution"
-        f" where (x_SourceId, x_Account, BillingCurrency) in ({accounts}) group by all"
+    ledger = everything.query(
+        "select source, account, BillingCurrency, sum(BilledCost) from ledger.attribution"
+        f" where (source, account, BillingCurrency) in ({accounts}) group by all"
     )
     assert {(s, a, c): v for s, a, c, v in focus} == {k: v for k, v in wanted.items() if v}
     assert {(s, a, c): v for s, a, c, v in ledger} == {k: v for k, v in wanted.items() if v}
