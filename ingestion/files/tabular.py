@@ -210,7 +210,8 @@ class _readable:
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         import pyarrow as pa
 
-        if isinstance(error, (pa.ArrowException, OSError, EOFError, UnicodeDecodeError, zlib.error, zipfile.BadZipFile)):
+        # A zip with a damaged directory makes zipfile seek before the start: a ValueError.
+        if isinstance(error, (pa.ArrowException, OSError, EOFError, ValueError, zlib.error, zipfile.BadZipFile)):
             raise _unreadable(self.name, type(error).__name__) from None
 
 

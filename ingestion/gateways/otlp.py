@@ -26,6 +26,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LEAST_NANOSECONDS = 10**18
 _MOST_NANOSECONDS = 5 * 10**18
 
+_SIGNALS = (b'"resourceSpans"', b'"resourceMetrics"', b'"resourceLogs"')
+
 Attributes = Mapping[str, str | int | float | bool | Decimal]
 
 
@@ -69,7 +71,9 @@ def documents(name: str, content: bytes, kind: type[E]) -> Iterator[E]:
             raise unreadable(name, type(error).__name__) from None
     decoder = msgspec.json.Decoder(kind)
     try:
-        yield decoder.decode(content)
+        document = decoder.decode(content)
+        _names_a_signal(name, content, "the document")
+        yield document
         return
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         if b"\n" not in content.strip():
@@ -77,9 +81,17 @@ def documents(name: str, content: bytes, kind: type[E]) -> Iterator[E]:
     for number, line in enumerate(content.splitlines(), 1):
         if line.strip():
             try:
-                yield decoder.decode(line)
+                document = decoder.decode(line)
+                _names_a_signal(name, line, f"line {number}")
+                yield document
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
                 raise unreadable(name, f"line {number}: {type(error).__name__}") from None
+
+
+def _names_a_signal(name: str, document: bytes, place: str) -> None:
+    """Empty lists may be left out of OTLP, but a document about nothing is another format, or has lost its content."""
+    if not any(signal in document for signal in _SIGNALS):
+        raise unreadable(name, f"{place}: neither spans nor metrics nor logs")
 
 
 def unreadable(name: str, found: str) -> ContractBroken:

@@ -340,7 +340,8 @@ def fetch_sprints(client: Client, config: SourceConfig, windows: Sequence[Window
                 for row in sprints.accept(sprints.read(page.values, context), sprint_row, board.id):
                     rows.setdefault(row[0], row)
     pages = boards.pages + sprints.pages
-    yield window, Batch(table(SPRINTS, list(rows.values())), sprints.rejects, pages=pages)
+    # The sprints of a board that cannot be read are not asked for: its record says so among the rejects.
+    yield window, Batch(table(SPRINTS, list(rows.values())), [*boards.rejects, *sprints.rejects], pages=pages)
 
 
 def fetch_projects(client: Client, config: SourceConfig, windows: Sequence[Window]) -> Iterator[tuple[Window, Batch]]:
