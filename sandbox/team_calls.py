@@ -66,15 +66,15 @@ def of_key(company: Company, vendor: str, source: str, credential: int, hours: i
 
 
 def _call(vendor: str, source: str, row: dict[str, object], number: int, hours: int, tickets: list[str]) -> Call:
-    day: dt.date = row["day"]  # type: ignore[assignment]
-    count: int = row["requests"]  # type: ignore[assignment]
+    day: dt.date = row["day"]
+    count: int = row["requests"]
     model = str(row["model"])
     mark = token(f"{vendor}-call", f"{day}-{model}-{number}", 24)
     spread = int(mark[:6], 16)
     # 70 to 100 % of the key's mean, so that the slice stays below the bill.
     share = 700 + spread % 301
     uncached, read, write, output = (
-        int(row[c]) * share // (1000 * count)  # type: ignore[call-overload]
+        int(row[c]) * share // (1000 * count)
         for c in ("uncached", "cache_read", "write_5m", "output")
     )
     place = day.toordinal() * MOST_A_DAY + number
@@ -84,7 +84,7 @@ def _call(vendor: str, source: str, row: dict[str, object], number: int, hours: 
     price = dict(zip(METERS, rates(source, model, day), strict=True))
     cost = uncached * price["input"] + read * price["cache_read"] + write * price["cache_write_5m"] + output * price["output"]
     second = 8 * 3600 + spread % (hours * 3600)
-    team = int(row["team"])  # type: ignore[call-overload]
+    team = int(row["team"])
     person = PEOPLE[members(TEAMS[team].team)[spread % TEAMS[team].size]]
     return Call(
         call_id=f"{mark[:8]}-{mark[8:12]}-4{mark[13:16]}-a{mark[17:20]}-{mark[:12]}",

@@ -165,7 +165,7 @@ def _shown(world: World) -> list[Use]:
 
 def _period(request: Request) -> tuple[int, int, int]:
     try:
-        return tuple(int(request.one(name, "0")) for name in ("year", "month", "day"))  # type: ignore[return-value]
+        return tuple(int(request.one(name, "0")) for name in ("year", "month", "day"))
     except ValueError as wrong:
         raise Refusal(400, {"message": "year, month and day are numbers"}) from wrong
 
