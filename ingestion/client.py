@@ -6,6 +6,7 @@ What a vendor answers is returned as bytes; its meaning belongs to `pages` and `
 from __future__ import annotations
 
 import email.utils
+import functools
 import random
 import re
 import ssl
@@ -246,9 +247,15 @@ class Client:
                 follow_redirects=False,
                 trust_env=False,
                 proxy=self.proxy,
-                verify=ssl.create_default_context(cafile=self.ca_bundle) if self.ca_bundle else True,
+                verify=_trusted(self.ca_bundle),
             )
         return self._http
+
+
+@functools.cache
+def _trusted(ca_bundle: str | None) -> ssl.SSLContext:
+    """Who may answer: the usual authorities, or those of a file. Reading them takes longer than most answers."""
+    return ssl.create_default_context(cafile=ca_bundle) if ca_bundle else httpx2.create_ssl_context(trust_env=False)
 
 
 def _origin(url: str) -> tuple[str, str, int | None]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from ingestion import manifest
+from ingestion.ahead import Ahead
 from ingestion.catalog import BY_KEY, Dataset
 from ingestion.client import Client
 from ingestion.connectors import CONNECTORS, make_client
@@ -23,8 +24,11 @@ from ingestion.windows import DAY, Window, day_window, days, month_window, month
 
 # Chunks without an answer in a row after which the rest is not asked: each has cost all tries with their waits.
 UNAVAILABLE_CHUNKS_TOLERATED = 2
+# Kinds of windows of which the next is fetched while one is landed; of the others one may fill the memory by itself.
+MANY_SMALL = ("day", "updated")
 
 Progress = Callable[[str, int, int], None]
+Answered = tuple[list[Window], Batch | IngestionError]
 
 
 @dataclass
@@ -154,6 +158,7 @@ class _Job:
         self.progress = progress
         self.report = IngestReport(self.dataset.key, config.account)
         self.errors: list[IngestionError] = []
+        self.ahead: Ahead[Answered] | None = None
         ensure_schema(lake, self.dataset)
         self.manifest = ManifestWriter(lake, self.dataset)
         self.deliveries = [d for d in manifest.read(lake, self.dataset) if d.account == config.account]
@@ -164,7 +169,9 @@ class _Job:
         waited = own_client.sleep
 
         def wait(seconds: float) -> None:
-            # a run is most likely killed while it waits: what is landed must be written down by then
+            # a run is most likely killed while it waits: what was fetched must be landed and written down by then
+            if self.ahead is not None:
+                self.ahead.catch_up()
             self.manifest.commit()
             waited(seconds)
 
@@ -206,6 +213,17 @@ class _Job:
         return due
 
     def _fetch_all(self, client: Client, windows: Sequence[Window]) -> None:
+        answers = self._answers(client, windows)
+        if self.dataset.window in MANY_SMALL:
+            self.ahead = Ahead(answers)
+        for answered, answer in self.ahead or answers:
+            if isinstance(answer, IngestionError):
+                self._fail(answered, answer)
+            else:
+                self._land(answered[0], answer)
+
+    def _answers(self, client: Client, windows: Sequence[Window]) -> Generator[Answered, None, None]:
+        """A window with what was fetched for it, or windows with why nothing was."""
         unavailable = 0
         chunks = _chunks(windows, self.dataset.range_days)
         while chunks:
@@ -214,7 +232,7 @@ class _Job:
             try:
                 for window, batch in self.connector.fetch(client, self.config, chunk):
                     del left[window.key]
-                    self._land(window, batch)
+                    yield [window], batch
                 unavailable = 0
             except ContractBroken as error:
                 # a bad day must not take the other days of its range with it
@@ -223,15 +241,15 @@ class _Job:
                     half = len(waiting) // 2
                     chunks[:0] = [waiting[:half], waiting[half:]]
                     continue
-                self._fail(list(left.values()), error)
+                yield list(left.values()), error
             except SourceUnavailable as error:
-                self._fail(list(left.values()), error)
+                yield list(left.values()), error
                 unavailable += 1
                 if unavailable >= UNAVAILABLE_CHUNKS_TOLERATED:
-                    self._fail([w for rest in chunks for w in rest], error)
+                    yield [w for rest in chunks for w in rest], error
                     return
             except RequestRejected as error:
-                self._fail([*left.values(), *(w for rest in chunks for w in rest)], error)
+                yield [*left.values(), *(w for rest in chunks for w in rest)], error
                 return
 
     def _land(self, window: Window, batch: Batch) -> None:

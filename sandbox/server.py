@@ -112,7 +112,8 @@ class Sandbox:
                 if self.storms[id(storm)] > int(storm.get("count", 1 << 60)):
                     storm = None
         if storm is not None or number % _SERVER_ERROR[0] == _SERVER_ERROR[1]:
-            return Answer(503 if storm is None else 500, {"error": {"type": "api_error", "message": "Internal server error"}})
+            headers = {"Retry-After": RETRY_AFTER} if storm is None else {}
+            return Answer(503 if storm is None else 500, {"error": {"type": "api_error", "message": "Internal server error"}}, headers)
         if burst or number % _RATE_LIMITED[0] == _RATE_LIMITED[1]:
             headers = {"Retry-After": RETRY_AFTER, "X-RateLimit-Remaining": "0", "RateLimit-Reason": "jira-burst-based"}
             return Answer(429, {"error": {"type": "rate_limit_error", "message": "Too many requests"}}, headers)

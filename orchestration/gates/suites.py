@@ -122,6 +122,11 @@ def judge(gate: Gate, settings: Settings) -> tuple[list[Verdict], float]:
     return verdicts, seconds
 
 
+def load() -> None:
+    """Import Great Expectations now: it takes seconds, and other things can be waited for meanwhile."""
+    import great_expectations  # noqa: F401
+
+
 def _validate(gate: Gate, profile: dict[str, float | None], docs: Path) -> dict[str, bool]:
     import logging
 

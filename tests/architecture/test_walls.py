@@ -29,7 +29,7 @@ ours = tuple(sys.argv[2].split(","))
 # What the third-party packages do at import is theirs; they are loaded before the hook listens.
 for name in ("polars", "numpy", "duckdb", "pyarrow", "pyarrow.parquet", "msgspec", "httpx2", "tenacity", "boto3", "dagster",
              "dagster_dbt", "genai_prices", "statsmodels.api", "altair", "xlsxwriter", "jinja2",
-             "moto.server", "scipy.stats", "sqlalchemy"):
+             "moto.server", "scipy.stats", "sqlalchemy", "dagster._core.storage.sqlite_storage"):
     try:
         importlib.import_module(name)
     except ImportError:
