@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from orchestration.resources import lake_of
 from orchestration.settings import DBT_PROJECT, Settings
-from orchestration.warehouse import files_digest, seed_folders
+from orchestration.warehouse import files_digest, seed_folders, sources_on
 
 STAGES: tuple[str, ...] = ("focus", "ledger", "marts", "decisions")
 # The project counts as built once the ledger is; a run killed after that may have left the later stages unbuilt.
@@ -94,7 +95,7 @@ def build(settings: Settings, stage: str, *, full_refresh: bool) -> list[NodeRes
         *_project(settings),
     ]
     parsed = _parsed(settings, _parse_digest(settings))
-    with _environment(settings.dbt_environment()), _released_file():
+    with _environment(_variables(settings)), _released_file():
         outcome = dbtRunner(manifest=parsed).invoke(arguments)
     if outcome.exception is not None or outcome.result is None:
         raise DbtProjectBroken(f"dbt could not build stage {stage}: {outcome.exception}")
@@ -114,7 +115,7 @@ def listed(settings: Settings, options: list[str]) -> list[str]:
     from dbt.cli.main import dbtRunner
 
     parsed = _parsed(settings, _parse_digest(settings))
-    with _environment(settings.dbt_environment()), _released_file():
+    with _environment(_variables(settings)), _released_file():
         outcome = dbtRunner(manifest=parsed).invoke([*_quiet(settings), "list", *options, *_project(settings)])
     if not outcome.success:
         raise DbtProjectBroken(f"dbt could not list {options}: {outcome.exception}")
@@ -179,7 +180,7 @@ def _parsed(settings: Settings, digest: str) -> Any:
         from dbt.cli.main import dbtRunner
 
         settings.dbt_target_dir.mkdir(parents=True, exist_ok=True)
-        with _environment(settings.dbt_environment()), _released_file():
+        with _environment(_variables(settings)), _released_file():
             outcome = dbtRunner().invoke([*_quiet(settings), "parse", *_project(settings)])
         if not outcome.success:
             raise DbtProjectBroken(f"dbt could not parse {DBT_PROJECT.name}: {outcome.exception}")
@@ -195,8 +196,12 @@ def _parse_digest(settings: Settings) -> str:
     profiles = (DBT_PROJECT / "profiles.yml").read_text(encoding="utf-8")
     selectors = (DBT_PROJECT / "selectors.yml").read_text(encoding="utf-8")
     # Paths are left out: the parsed project is the same wherever the warehouse lies.
-    chosen = f"{settings.profile} {settings.company_seeds}"
+    chosen = f"{settings.profile} {settings.company_seeds} {sources_on(settings, lake_of(settings))}"
     return f"{text} {hashlib.sha256((project + profiles + selectors + chosen).encode()).hexdigest()[:16]}"
+
+
+def _variables(settings: Settings) -> dict[str, str]:
+    return settings.dbt_environment() | {"AISL_SOURCES": f" {' '.join(sources_on(settings, lake_of(settings)))} "}
 
 
 def _quiet(settings: Settings) -> list[str]:

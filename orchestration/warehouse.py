@@ -156,8 +156,14 @@ def project_fingerprint(settings: Settings, lake: Lake) -> str:
     folders = [DBT_PROJECT / "models", DBT_PROJECT / "macros", *seed_folders(settings)]
     digest = files_digest(folders, (".sql", ".csv", ".yml"))
     prices = [d.content_hash for d in manifest.current(manifest.read(lake, "prices__genai_prices"))]
-    newest = json.dumps([digest, prices[-1:], settings.reporting_currency])
+    newest = json.dumps([digest, prices[-1:], settings.reporting_currency, sources_on(settings, lake)])
     return hashlib.sha256(newest.encode()).hexdigest()
+
+
+def sources_on(settings: Settings, lake: Lake) -> list[str]:
+    """Sources whose models are built, by name: those with credentials, and those that ever delivered."""
+    delivered = {key.split("/")[1] for key in lake.list("manifest")}
+    return sorted(delivered | {account.source for account in settings.accounts if account.is_on()})
 
 
 def seed_folders(settings: Settings) -> list[Path]:

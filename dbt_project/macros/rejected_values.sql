@@ -1,6 +1,6 @@
 {#- Rows of a raw relation whose number text does not fit its decimal type, one per value, without the text itself.
     `fields`: {raw column: [precision, scale]}; `billed`: {raw column: minor digits} of billed costs that may be finer than
-    the ledger. A missing value of `billed` or `not_null` is a reject too. -#}
+    the ledger. A missing value of `billed` or `not_null` is a reject too. Follows another select. -#}
 {% macro rejected_values(source_name, dataset, fields={}, not_null=[], billed={}) -%}
 {%- set problems = {} -%}
 {%- for field, minor_digits in billed.items() -%}
@@ -9,7 +9,8 @@
 {%- for field, type in fields.items() -%}
 {%- do problems.update({field: decimal_problem(field, type[0], type[1])}) -%}
 {%- endfor -%}
-{%- for field, problem in problems.items() %}
+{%- for field, problem in problems.items() if is_on(source_name) %}
+union all
 select *
 from (
     select
@@ -24,6 +25,5 @@ from (
     from {{ source('raw', source_name ~ '__' ~ dataset) }}
 ) as judged
 where reason is not null
-{{ 'union all' if not loop.last }}
 {%- endfor %}
 {%- endmacro %}

@@ -95,7 +95,7 @@
 {#- Sources whose staging hands over requests, as a list of SQL texts. -#}
 {% macro request_sources() -%}
 {%- set found = ["'none'"] -%}
-{%- for model in var('request_models') -%}
+{%- for model in models_on('request_models') -%}
 {%- set source = "'" ~ model[4:].split('__')[0] ~ "'" -%}
 {%- if source not in found -%}{%- do found.append(source) -%}{%- endif -%}
 {%- endfor -%}
@@ -118,7 +118,7 @@
     model's name says: stg_<source>__... -#}
 {% macro handed_over(list_name, columns) -%}
 {%- set names = columns | map('first') | list -%}
-{%- for model in var(list_name) %}
+{%- for model in models_on(list_name) %}
     select '{{ model[4:].split('__')[0] }}' as source, {{ names | join(', ') }}
     from {{ ref(model) }}
     {{ 'union all' if not loop.last }}

@@ -96,7 +96,7 @@ billed as (
     where (charge.x_SourceId in ('anthropic', 'openai') and charge.x_TokenMeter is not null)
         or (
             charge.x_ModelId is not null and charge.ChargeCategory = 'Usage'
-            and charge.x_SourceId in ({% for model in var('usage_models') %}'{{ model[4:].split('__')[0] }}', {% endfor %}'')
+            and charge.x_SourceId in ({% for model in models_on('usage_models') %}'{{ model[4:].split('__')[0] }}', {% endfor %}'')
         )
     group by 1, 2, 3, 4, 5, 6, 7, 8
 ),

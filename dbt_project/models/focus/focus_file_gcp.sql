@@ -1,4 +1,4 @@
-{{ config(materialized='view') }}
+{{ config(materialized='view', enabled=is_on('gcp')) }}
 {#- Net cost (cost plus credits) is what is billed. A provisioned-throughput fee is two rows: the fee is cash (BilledCost), its
     use of the day is accrual (EffectiveCost). The export cannot say which usage another commitment's fee covers, so there
     both costs stay together, as Google's own FOCUS export has it. -#}

@@ -1,4 +1,4 @@
-{{ config(materialized='view') }}
+{{ config(materialized='view', enabled=is_on('gcp')) }}
 {#- Google's native FOCUS export has no ServiceCategory, InvoiceIssuerName and SkuMeter: they come from service and SKU. -#}
 {%- set from_sku = "rows_in.ChargeCategory = 'Usage' and skus.sku_kind = 'tokens'" -%}
 {%- set values = {} -%}

@@ -14,21 +14,15 @@
                     'InvoiceId', 'InvoiceDetailId'] %}
 
 with delivered as (
-    select * from {{ ref('focus_anthropic_charges') }}
-    union all
-    select * from {{ ref('focus_openai_charges') }}
-    union all
     select * from {{ ref('focus_vendor_charges') }}
     union all
     select * from {{ ref('focus_invoice_only_charges') }}
     union all
-    select * from {{ ref('focus_aws_charges') }}
-    union all
-    select * from {{ ref('focus_gcp_charges') }}
-    union all
     select * from {{ ref('focus_files_charges') }}
+    {%- for source_name in ['anthropic', 'openai', 'aws', 'gcp', 'azure'] if is_on(source_name) %}
     union all
-    select * from {{ ref('focus_azure_charges') }}
+    select * from {{ ref('focus_' ~ source_name ~ '_charges') }}
+    {%- endfor %}
 ),
 
 last_frozen as (

@@ -1,3 +1,4 @@
+{{ config(enabled=is_on('gcp')) }}
 -- What each SKU's text says about AI. Whole texts are matched: what resembles a model SKU and fits no pattern is
 -- unclassified and stays visible, because totals reconcile even when a model is misfiled.
 with delivered as (

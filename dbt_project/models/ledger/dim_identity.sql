@@ -6,6 +6,7 @@ with directory as (
     union
     select 'openai_user_id' as system, id as external_id, 'email' as known_system, lower(email) as known_id
     from {{ ref('stg_openai__users') }}
+    {%- if is_on('linear') %}
     union
     select 'linear_user_id' as system, id as external_id, 'email' as known_system, lower(email) as known_id
     from {{ ref('stg_linear__users') }}
@@ -14,6 +15,7 @@ with directory as (
     select 'linear_user_id' as system, id as external_id, 'github_id' as known_system, github_user_id as known_id
     from {{ ref('stg_linear__users') }}
     where not coalesce(is_app, false)
+    {%- endif %}
 ),
 
 declared as (

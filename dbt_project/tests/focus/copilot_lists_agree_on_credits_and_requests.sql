@@ -1,4 +1,4 @@
-{{ config(tags=['focus'], severity='error') }}
+{{ config(tags=['focus'], severity='error', enabled=is_on('copilot')) }}
 -- Credits and requests are on up to three lists of the same days. Where two have a day's meter they agree on what it cost
 -- and on what the plan covered, within a cent; a list in another unit, or with rows lost or doubled, does not.
 with listed as (

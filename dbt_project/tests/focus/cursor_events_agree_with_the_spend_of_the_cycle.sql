@@ -1,4 +1,4 @@
-{{ config(tags=['focus'], severity='error') }}
+{{ config(tags=['focus'], severity='error', enabled=is_on('cursor')) }}
 -- Booked charges of the current billing cycle against the vendor's own total of it. That total runs ahead by the hours
 -- of the open day and may be rounded per member, so the band is wide: it catches cents read as dollars, dollars read as
 -- cents, and pages lost or doubled on a large scale.

@@ -1,4 +1,4 @@
-{{ config(tags=['focus'], severity='error') }}
+{{ config(tags=['focus'], severity='error', enabled=is_on('gcp')) }}
 -- Tokens x unit price is the cost before credits: off by thousands or millions means that a quantity is in another unit.
 -- A check of magnitude, so binary floats do.
 with priced as (

@@ -1,3 +1,4 @@
+{{ config(enabled=is_on('openrouter')) }}
 -- Lifetime usage is the vendor's other word for activity. A snapshot falls inside a day, so activity is held between two
 -- bounds: all complete days before it, and growth since the snapshot before, with and without the two days cut.
 with snapshots as (

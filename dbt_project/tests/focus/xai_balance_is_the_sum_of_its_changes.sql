@@ -1,4 +1,4 @@
-{{ config(severity='warn') }}
+{{ config(severity='warn', enabled=is_on('xai')) }}
 -- The list of changes explains the balance to the cent, or it is not whole.
 with changes as (
     select account, window_key, sum(credit_usd) as credit_usd

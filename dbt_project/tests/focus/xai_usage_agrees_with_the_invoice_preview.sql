@@ -1,4 +1,4 @@
-{{ config(severity='warn') }}
+{{ config(severity='warn', enabled=is_on('xai')) }}
 -- Dollars of usage against cents of the invoice preview: what the cycle costs before credits lies between its complete days
 -- before the snapshot and those with the day of it. A warning, because the preview's contract is known second-hand.
 with previews as (
