@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 # More repeated identities than this share of a delivery mean a repeated page, which must not be repaired silently.
 DUPLICATES_TOLERATED = Decimal("0.01")
 
+# Most windows have a few rows, for which starting the engine costs more than the work.
+SMALL = 200
+
 REJECT_COLUMNS = {
     "source": "text",
     "dataset": "text",
@@ -185,7 +188,7 @@ def _unique(dataset: Dataset, records: pl.DataFrame, window: Window) -> tuple[pl
     order = [*first, *(name for name in records.columns if name not in first)]
     if not dataset.identity:
         return records.sort(order), []
-    if not records.select(dataset.identity).is_duplicated().any():
+    if not _has_repeats(records.select(dataset.identity)):
         return records.sort(dataset.identity), []
     records = records.sort(order, descending=[name == "updated_at" for name in order])
     is_first = records.select(pl.struct(dataset.identity).is_first_distinct()).to_series()
@@ -201,6 +204,12 @@ def _unique(dataset: Dataset, records: pl.DataFrame, window: Window) -> tuple[pl
         for ordinal, line in enumerate(repeated.write_ndjson().splitlines())
     ]
     return records.filter(is_first), rejects
+
+
+def _has_repeats(identities: pl.DataFrame) -> bool:
+    if identities.height < SMALL:
+        return len(set(identities.iter_rows())) < identities.height
+    return bool(identities.is_duplicated().any())
 
 
 def _delivery_id(manifest: ManifestWriter, account: str, window: str, content_hash: str) -> str:
