@@ -140,7 +140,7 @@ def _fields(line: Line) -> Line:
     if nested is not None:
         try:
             found = _PROPERTIES.decode(nested)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError):
             raise Refused("wrong_type", "properties") from None
         fields |= {key.lower(): value for key, value in found.items()}
     return fields
@@ -157,6 +157,8 @@ def _typed(fields: Line, kind: type[T]) -> T:
         missing = _MISSING.search(str(error))
         path = str(error).rpartition("`$.")[2].rstrip("`")
         raise Refused("missing_field" if missing else "wrong_type", missing[1] if missing else path) from None
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise Refused("malformed", "line", type(error).__name__) from None
 
 
 def _moment(text: str | None) -> datetime:
