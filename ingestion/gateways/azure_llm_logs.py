@@ -6,7 +6,6 @@ are in the same lines and are never decoded.
 
 from __future__ import annotations
 
-import gzip
 import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +17,7 @@ import msgspec
 from ingestion.catalog import BY_KEY, Dataset
 from ingestion.client import Client
 from ingestion.errors import ContractBroken
-from ingestion.files.folder import look, open_folder
+from ingestion.files.folder import gunzip, look, open_folder
 from ingestion.gateways.labels import plain_name
 from ingestion.records import Batch, Count, Intake, Reader, Refused, Row, Text, instant, table
 from ingestion.source import SourceConfig
@@ -176,7 +175,7 @@ def _text(dataset: Dataset, name: str, content: bytes) -> bytes:
     if not name.lower().endswith(".gz"):
         return content
     try:
-        return gzip.decompress(content)
+        return gunzip(content)
     except (OSError, EOFError, zlib.error) as error:
         raise ContractBroken(
             tried=f"{dataset.key}: read {name}",

@@ -322,6 +322,8 @@ def _export(client: Client, config: SourceConfig, window: Window, context: str) 
         return found[0].status
 
     jobs.wait_for(client, state, context, done=("completed",), waiting=_WRITING, patience=PATIENCE)
+    if not found[0].download_urls:
+        raise _broken(context, "an export that is done and has no file")
     return found[0].download_urls
 
 

@@ -19,6 +19,8 @@ FIELD_KINDS = ("missing", "null", "wrong type", "huge", "negative", "NaN", "unkn
 RECORD_KINDS = ("duplicated", "reordered")
 PAYLOAD_KINDS = ("truncated", "wrong encoding")
 KINDS = (*FIELD_KINDS, *RECORD_KINDS, *PAYLOAD_KINDS)
+# Files of JSON lines, which may hold one line or none.
+LINES = (".jsonl", ".ndjson")
 _NAN = "\u0001NaN\u0001"
 
 
@@ -53,15 +55,15 @@ class Wrong:
     is_untold: bool = False
 
 
-def spoiled(content: bytes, plan: Plan) -> Wrong | None:
+def spoiled(content: bytes, plan: Plan, name: str = "") -> Wrong | None:
     """The payload with the plan's fault in it, or None where it has no place for it or changes nothing."""
+    if plan.kind == "truncated" and len(content) > 1:
+        return _cut(content, plan.place % len(content), name)
     wrong = _spoiled(content, plan)
     return None if wrong is None or wrong.content == content else wrong
 
 
 def _spoiled(content: bytes, plan: Plan) -> Wrong | None:
-    if plan.kind == "truncated":
-        return _cut(content, plan.place % len(content)) if len(content) > 1 else None
     if content[:2] == b"\x1f\x8b":
         inner = _spoiled(gzip.decompress(content), plan)
         return None if inner is None else Wrong(gzip.compress(inner.content, mtime=0), inner.field)
@@ -89,15 +91,16 @@ def _spoiled(content: bytes, plan: Plan) -> Wrong | None:
         return Wrong(b"".join([*lines[:at], line.content[1:-1] + b"\n", *lines[at + 1 :]]), line.field)
 
 
-def _cut(content: bytes, at: int) -> Wrong:
+def _cut(content: bytes, at: int, name: str) -> Wrong:
     """The first bytes of a payload. JSON lines tell of a cut inside a line; a CSV line only when cells are missing."""
     kept, rest = content[:at], content[at:]
-    is_text = content[:2] != b"\x1f\x8b" and content[:4] != b"PAR1" and not _is_json(content)
-    is_at_line_end = not kept.strip() or kept[-1:] == b"\n" or rest[:1] in (b"\r", b"\n")
-    if is_text and not is_at_line_end and content.lstrip()[:1] != b"{":
-        rows = list(csv.reader(io.StringIO(kept.decode("utf-8", errors="replace"))))
-        is_at_line_end = len(rows) > 1 and len(rows[-1]) == len(rows[0])
-    return Wrong(kept, None, is_text and is_at_line_end)
+    if content[:2] in (b"\x1f\x8b", b"PA", b"PK") or (_is_json(content) and not name.endswith(LINES)):
+        return Wrong(kept)
+    is_untold = not kept.strip() or kept[-1:] == b"\n" or rest[:1] in (b"\r", b"\n")
+    if not is_untold and content.lstrip()[:1] != b"{":
+        rows = list(csv.reader(io.StringIO(kept.decode("utf-8", errors="replace"), newline="")))
+        is_untold = len(rows) > 1 and len(rows[-1]) == len(rows[0])
+    return Wrong(kept, None, is_untold)
 
 
 def _is_json(content: bytes) -> bool:

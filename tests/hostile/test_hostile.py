@@ -48,6 +48,7 @@ _TELEMETRY = (
 )  # fmt: skip
 SAYS_WHAT_IT_IS: dict[str, tuple[str, ...]] = {
     "linear__attachments": ("url",),
+    "langfuse__observations": ("type",),
     "jira__changelog": ("field", "fieldId"),
     "otel__spans": _TELEMETRY,
     "otel__token_usage": _TELEMETRY,
@@ -99,7 +100,7 @@ class Recorded:
         """The payloads with the plan's fault in one of them and what was done, or None where it has no place."""
         payloads = self.payloads()
         name = sorted(payloads)[plan.payload % len(payloads)]
-        wrong = spoiled(payloads[name], plan)
+        wrong = spoiled(payloads[name], plan, name)
         return None if wrong is None else ({**payloads, name: wrong.content}, wrong)
 
     def fetch(self, payloads: dict[str, bytes], patch: pytest.MonkeyPatch) -> list[tuple[Window, Batch]]:
