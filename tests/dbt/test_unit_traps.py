@@ -119,7 +119,7 @@ def test_ticks_of_an_answer_are_ten_billion_to_the_dollar(
          "price_usd_per_million": price}
         for meter, price in (("input", "2"), ("output", "10"))
     ]  # fmt: skip
-    rows = [{k: v for k, v in row.items() if v is not None} | {"raw_window": "2026-11-18"} for row in batch.records.to_dicts()]
+    rows = [{k: v for k, v in row.items() if v is not None} | {"file_name": "2026-11-18"} for row in batch.records.to_dicts()]
     warehouse = raw_warehouse({"agent_logs__answers": rows, "prices__genai_prices": prices})
     built = statuses(warehouse.build("stg_agent_logs__requests", "int_price", "stg_prices__genai_prices", tests=True))
     assert built["stg_agent_logs__requests_cost_is_near_the_list_price"] == verdict
