@@ -2,73 +2,27 @@
 
 from __future__ import annotations
 
-from ingestion import prices
+import importlib
+import pkgutil
+
+from ingestion import clouds, files, gateways, prices, providers, trackers
 from ingestion.client import Client
-from ingestion.clouds import aws, azure, gcp
-from ingestion.files import billing, expenses, invoices, seats
-from ingestion.gateways import (
-    agent_logs,
-    azure_llm_logs,
-    bedrock_logs,
-    claude_code_otel,
-    helicone,
-    langfuse,
-    litellm,
-    otel,
-    portkey,
-)
-from ingestion.providers import (
-    anthropic,
-    anthropic_enterprise,
-    copilot,
-    cursor,
-    huggingface,
-    mistral,
-    openai,
-    openrouter,
-    xai,
-)
 from ingestion.source import SourceConfig
 from ingestion.system import Connector, System
-from ingestion.trackers import github, gitlab, jira, linear
 
 __all__ = ["CONNECTORS", "SYSTEMS", "Connector", "System", "make_client"]
 
-SYSTEMS: dict[str, System] = {
-    system.source: system
-    for system in (
-        anthropic.SYSTEM,
-        anthropic_enterprise.SYSTEM,
-        openai.SYSTEM,
-        mistral.SYSTEM,
-        huggingface.SYSTEM,
-        xai.SYSTEM,
-        openrouter.SYSTEM,
-        cursor.SYSTEM,
-        copilot.SYSTEM,
-        litellm.SYSTEM,
-        azure_llm_logs.SYSTEM,
-        bedrock_logs.SYSTEM,
-        portkey.SYSTEM,
-        otel.SYSTEM,
-        claude_code_otel.SYSTEM,
-        agent_logs.SYSTEM,
-        helicone.SYSTEM,
-        langfuse.SYSTEM,
-        github.SYSTEM,
-        jira.SYSTEM,
-        gitlab.SYSTEM,
-        linear.SYSTEM,
-        aws.SYSTEM,
-        azure.SYSTEM,
-        gcp.SYSTEM,
-        billing.SYSTEM,
-        invoices.SYSTEM,
-        seats.SYSTEM,
-        expenses.SYSTEM,
-        prices.SYSTEM,
-    )
-}
+
+def _systems() -> list[System]:
+    """`SYSTEM` of every connector module in the folders of this room."""
+    modules = [prices]
+    for folder in (clouds, files, gateways, providers, trackers):
+        names = sorted(found.name for found in pkgutil.iter_modules(folder.__path__))
+        modules += [importlib.import_module(f"{folder.__name__}.{name}") for name in names]
+    return [module.SYSTEM for module in modules if hasattr(module, "SYSTEM")]
+
+
+SYSTEMS: dict[str, System] = {system.source: system for system in _systems()}
 CONNECTORS: dict[str, Connector] = {c.dataset.key: c for system in SYSTEMS.values() for c in system.connectors}
 
 

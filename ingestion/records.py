@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 # A token or event count: never negative, and above any real day by orders of magnitude.
 Count = Annotated[int, msgspec.Meta(ge=0, le=10**15)]
+# Any other whole number, as wide as the lake's columns.
+Integer = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 Text = Annotated[str, msgspec.Meta(max_length=20_000)]
 
 # DECIMAL(38,14) holds 24 digits before the point; a binary float printed in full needs 40 after it at the most.
@@ -245,18 +247,23 @@ def polars_type(column: ColumnType) -> pl.DataType | type[pl.DataType]:
 
 
 def table(dataset: Dataset, rows: Sequence[Row]) -> pl.DataFrame:
-    """Rows in catalog column order as a typed table."""
+    """Rows in catalog column order as a typed table. Raises ContractBroken for a value that its column cannot hold."""
     import polars as pl
 
     if not rows:
         return pl.DataFrame(schema={name: polars_type(kind) for name, kind in dataset.columns.items()})
     columns = zip(*rows, strict=True)
-    return pl.DataFrame(
-        [
-            pl.Series(name, values, dtype=polars_type(kind), strict=True)
-            for (name, kind), values in zip(dataset.columns.items(), columns, strict=True)
-        ]
-    )
+    typed: list[pl.Series] = []
+    for (name, kind), values in zip(dataset.columns.items(), columns, strict=True):
+        try:
+            typed.append(pl.Series(name, values, dtype=polars_type(kind), strict=True))
+        except (TypeError, OverflowError):
+            raise ContractBroken(
+                tried=f"{dataset.key}: type column {name}",
+                found=f"a value that is no {kind}",
+                to_do="compare the answer with the vendor's documentation; the connector may need an update",
+            ) from None
+    return pl.DataFrame(typed)
 
 
 def exact_sum(amounts: Iterable[str | None]) -> Decimal:

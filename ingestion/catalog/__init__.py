@@ -6,38 +6,9 @@ sources, docs and tests are derived from it.
 
 from __future__ import annotations
 
-from ingestion.catalog import (
-    agent_logs,
-    anthropic,
-    anthropic_enterprise,
-    aws,
-    azure,
-    azure_llm_logs,
-    bedrock_logs,
-    claude_code_otel,
-    copilot,
-    cursor,
-    expenses,
-    files,
-    gcp,
-    github,
-    gitlab,
-    helicone,
-    huggingface,
-    invoices,
-    jira,
-    langfuse,
-    linear,
-    litellm,
-    mistral,
-    openai,
-    openrouter,
-    otel,
-    portkey,
-    prices,
-    seats,
-    xai,
-)
+import importlib
+import pkgutil
+
 from ingestion.catalog.dataset import AUDIT_COLUMNS, ColumnType, Dataset, Option, Source, SpendSource, WindowKind
 
 __all__ = [
@@ -45,12 +16,12 @@ __all__ = [
     "WindowKind",
 ]  # fmt: skip
 
-# A source belongs here and, with its connector, in ingestion/connectors.py.
-_MODULES = (
-    anthropic, anthropic_enterprise, openai, mistral, huggingface, xai, openrouter, copilot, cursor, litellm, github,
-    jira, gitlab, linear, aws, azure, gcp, files, invoices, seats, expenses, prices, langfuse, helicone, otel,
-    claude_code_otel, agent_logs, portkey, bedrock_logs, azure_llm_logs,
-)  # fmt: skip
+# Every module of this package that describes a source is found by being here.
+_MODULES = [
+    module
+    for name in sorted(found.name for found in pkgutil.iter_modules(__path__))
+    if hasattr(module := importlib.import_module(f"{__name__}.{name}"), "SOURCE")
+]
 
 SOURCES: dict[str, Source] = {module.SOURCE.name: module.SOURCE for module in _MODULES}
 DATASETS: tuple[Dataset, ...] = tuple(dataset for module in _MODULES for dataset in module.DATASETS)

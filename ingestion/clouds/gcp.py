@@ -7,7 +7,6 @@ rows all stand in others too are refused.
 from __future__ import annotations
 
 import functools
-import gzip
 import hashlib
 import re
 import zlib
@@ -24,7 +23,7 @@ from ingestion.client import Client
 from ingestion.errors import ContractBroken, RequestRejected, SourceUnavailable
 from ingestion.files import tabular
 from ingestion.files.billing import FOCUS, shape
-from ingestion.files.folder import Dropped, Folder, S3Folder, open_folder, s3_options
+from ingestion.files.folder import Dropped, Folder, S3Folder, gunzip, open_folder, s3_options
 from ingestion.lake import split_s3_url
 from ingestion.records import (
     Batch,
@@ -385,7 +384,7 @@ def _json_lines(name: str, content: bytes) -> bytes:
     """A shard as JSON lines; Parquet keeps the digits of its numbers."""
     try:
         if name.lower().endswith(".gz"):
-            return gzip.decompress(content)
+            return gunzip(content)
         if not name.lower().endswith(".parquet"):
             return content
         return _lines_of_parquet(content)

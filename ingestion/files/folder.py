@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -162,6 +163,13 @@ def s3_options(config: SourceConfig) -> S3Options:
         secret_access_key=config.secret("SECRET_ACCESS_KEY") or config.option("secret_access_key") or None,
         session_token=config.secret("SESSION_TOKEN") or None,
     )
+
+
+def gunzip(content: bytes) -> bytes:
+    """A gzip file unpacked; EOFError for an empty one, which gzip itself takes for a file of nothing."""
+    if not content:
+        raise EOFError
+    return gzip.decompress(content)
 
 
 def open_folder(config: SourceConfig) -> Folder:

@@ -5,7 +5,6 @@ Nothing is interpreted here beside what "nothing" looks like: an empty cell and 
 
 from __future__ import annotations
 
-import gzip
 import io
 import re
 import zipfile
@@ -15,6 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ingestion.errors import ContractBroken
+from ingestion.files.folder import gunzip
 from ingestion.records import Reject, digest
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def read(name: str, content: bytes) -> tuple[pl.DataFrame, list[Reject]]:
         return _read_parquet(name, content), []
     if name.lower().endswith(".gz"):
         with _readable(name):
-            content = gzip.decompress(content)
+            content = gunzip(content)
     return _read_csv(name, content)
 
 

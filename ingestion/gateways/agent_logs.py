@@ -122,7 +122,7 @@ class Session:
     restarts: int = 0
 
 
-_PROVIDERS = {"claude": "anthropic", "gpt": "openai", "o1": "openai", "o3": "openai", "o4": "openai", "gemini": "google"}
+_PROVIDERS = {"claude": "anthropic", "gpt": "openai", "o1": "openai", "o3": "openai", "o4": "openai", "gemini": "google", "grok": "x-ai"}
 _READER = Reader(Line)
 _MESSAGE = msgspec.json.Decoder(Message)
 _USAGE = msgspec.json.Decoder(Usage)
@@ -152,7 +152,7 @@ class _File:
                 answer = self._answer(line)
             except Refused as refused:
                 self.rejects.append(Reject(ordinal, refused.reason, refused.field, refused.detail, digest(content)))
-            except (msgspec.MsgspecError, RecursionError) as error:
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
                 detail = str(error).split(" - at ")[0]
                 named = detail if "'" not in detail and '"' not in detail else None
                 self.rejects.append(Reject(ordinal, "wrong_type", "message", named, digest(content)))
@@ -231,6 +231,7 @@ class _File:
         return Answer(
             response_id or digest(f"{line.session}|{moment.isoformat()}|{model}|{classes}")[:24], response_id, line.requestId, "provider_answer",
             _provider(model), model, plain_name(line.session), self._repo(line.cwd), plain_name(line.branch), None, False, moment, classes,
+            amount(answer.usage.cost_usd, "usage.cost_in_usd_ticks") if answer.usage else None,
         )  # fmt: skip
 
     def _repo(self, folder: str | None) -> str | None:

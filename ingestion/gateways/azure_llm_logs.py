@@ -6,7 +6,6 @@ are in the same lines and are never decoded.
 
 from __future__ import annotations
 
-import gzip
 import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +17,7 @@ import msgspec
 from ingestion.catalog import BY_KEY, Dataset
 from ingestion.client import Client
 from ingestion.errors import ContractBroken
-from ingestion.files.folder import look, open_folder
+from ingestion.files.folder import gunzip, look, open_folder
 from ingestion.gateways.labels import plain_name
 from ingestion.records import Batch, Count, Intake, Reader, Refused, Row, Text, instant, table
 from ingestion.source import SourceConfig
@@ -140,7 +139,7 @@ def _fields(line: Line) -> Line:
     if nested is not None:
         try:
             found = _PROPERTIES.decode(nested)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError):
             raise Refused("wrong_type", "properties") from None
         fields |= {key.lower(): value for key, value in found.items()}
     return fields
@@ -157,6 +156,8 @@ def _typed(fields: Line, kind: type[T]) -> T:
         missing = _MISSING.search(str(error))
         path = str(error).rpartition("`$.")[2].rstrip("`")
         raise Refused("missing_field" if missing else "wrong_type", missing[1] if missing else path) from None
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise Refused("malformed", "line", type(error).__name__) from None
 
 
 def _moment(text: str | None) -> datetime:
@@ -174,7 +175,7 @@ def _text(dataset: Dataset, name: str, content: bytes) -> bytes:
     if not name.lower().endswith(".gz"):
         return content
     try:
-        return gzip.decompress(content)
+        return gunzip(content)
     except (OSError, EOFError, zlib.error) as error:
         raise ContractBroken(
             tried=f"{dataset.key}: read {name}",

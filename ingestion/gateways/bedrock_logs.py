@@ -5,7 +5,6 @@ What was said to a model and what it answered is in the same lines; it is never 
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import re
 import zlib
@@ -19,7 +18,7 @@ import msgspec
 from ingestion.catalog import BY_KEY
 from ingestion.client import Client
 from ingestion.errors import ContractBroken, RequestRejected
-from ingestion.files.folder import Dropped, S3Folder, s3_options
+from ingestion.files.folder import Dropped, S3Folder, gunzip, s3_options
 from ingestion.gateways.labels import kept, pairs, plain_name
 from ingestion.records import Batch, Count, Intake, Reader, Refused, Row, Text, instant, table
 from ingestion.source import SourceConfig
@@ -173,7 +172,7 @@ def _version(objects: Sequence[Dropped]) -> str:
 
 def _unpacked(name: str, content: bytes) -> bytes:
     try:
-        return gzip.decompress(content)
+        return gunzip(content)
     except (OSError, EOFError, zlib.error) as error:
         raise ContractBroken(
             tried=f"{INVOCATIONS.key}: read {name}",

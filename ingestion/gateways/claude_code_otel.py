@@ -163,7 +163,7 @@ def fetch_token_usage(_: Client, config: SourceConfig, windows: Sequence[Window]
     wanted = ("claude_code.token.usage", "claude_code.cost.usage")
     for window in windows:
         rejects: list[Reject] = []
-        rows = [_usage_row(p) for p in points(window.locator or "", folder.read(window.locator or ""), wanted, rejects)]
+        rows = points(window.locator or "", folder.read(window.locator or ""), wanted, _usage_row, rejects)
         records = table(TOKEN_USAGE, rows)
         yield window, Batch(records, rejects, pages=1, days=_days(records.get_column("ended_at")))
 

@@ -19,7 +19,20 @@ from ingestion.client import Call, Client
 from ingestion.errors import ContractBroken, RequestRejected
 from ingestion.gateways.labels import kept, pairs, plain_name
 from ingestion.pages import DataPage, OnePage, walk
-from ingestion.records import Batch, Count, Intake, Reader, Refused, Row, Text, amount, exact_sum, instant, table
+from ingestion.records import (
+    Batch,
+    Count,
+    Intake,
+    Integer,
+    Reader,
+    Refused,
+    Row,
+    Text,
+    amount,
+    exact_sum,
+    instant,
+    table,
+)
 from ingestion.source import SourceConfig
 from ingestion.system import Connector, Http, System
 from ingestion.windows import Window
@@ -45,7 +58,7 @@ class Request(msgspec.Struct):
 
     request_id: Text
     request_created_at: Text
-    response_status: int | None = None
+    response_status: Integer | None = None
     provider: Text | None = None
     model: Text | None = None
     request_model: Text | None = None

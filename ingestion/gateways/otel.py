@@ -305,7 +305,7 @@ def fetch_token_usage(_: Client, config: SourceConfig, windows: Sequence[Window]
     folder = open_folder(config)
     for window in windows:
         rejects: list[Reject] = []
-        rows = [_usage_row(p) for p in points(window.locator or "", folder.read(window.locator or ""), _METRICS, rejects)]
+        rows = points(window.locator or "", folder.read(window.locator or ""), _METRICS, _usage_row, rejects)
         records = table(TOKEN_USAGE, rows)
         yield window, Batch(records, rejects, pages=1, days=_days(records.get_column("ended_at")))
 

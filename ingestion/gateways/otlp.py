@@ -5,7 +5,6 @@ Only what is declared here is decoded: events, links, bodies and contents are pa
 
 from __future__ import annotations
 
-import gzip
 import zlib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -15,7 +14,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from ingestion.errors import ContractBroken
-from ingestion.files.folder import open_folder
+from ingestion.files.folder import gunzip, open_folder
 from ingestion.records import Refused
 from ingestion.source import SourceConfig
 from ingestion.windows import Window, file_window
@@ -66,7 +65,7 @@ def documents(name: str, content: bytes, kind: type[E]) -> Iterator[E]:
     """Every OTLP document of a file. Raises ContractBroken when a part of it is none."""
     if name.lower().endswith(".gz"):
         try:
-            content = gzip.decompress(content)
+            content = gunzip(content)
         except (OSError, EOFError, zlib.error) as error:
             raise unreadable(name, type(error).__name__) from None
     decoder = msgspec.json.Decoder(kind)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -10,7 +10,7 @@ from decimal import Decimal
 import msgspec
 
 from ingestion.gateways.otlp import Attributes, KeyValue, Resource, Scope, documents, flat, nanoseconds
-from ingestion.records import Intake, Reader, Refused, Reject, digest
+from ingestion.records import Intake, Reader, Refused, Reject, Row, digest
 
 _TEMPORALITY = {
     1: "delta", "1": "delta", "AGGREGATION_TEMPORALITY_DELTA": "delta",
@@ -85,10 +85,12 @@ class Metric:
         return int(self.value)
 
 
-def points(name: str, content: bytes, wanted: Sequence[str], rejects: list[Reject]) -> Iterator[Metric]:
-    """Points of the wanted metrics of a file; those that cannot be read go to `rejects`."""
+def points(
+    name: str, content: bytes, wanted: Sequence[str], row: Callable[[Metric], Row], rejects: list[Reject]
+) -> list[Row]:
+    """Points of the wanted metrics of a file as rows; those that cannot be read go to `rejects`."""
     intake = Intake(Reader(Point))
-    found: list[Metric] = []
+    found: list[Row] = []
     for document in documents(name, content, Metrics):
         for resource in document.resourceMetrics:
             about = flat(resource.resource.attributes) if resource.resource else {}
@@ -98,9 +100,15 @@ def points(name: str, content: bytes, wanted: Sequence[str], rejects: list[Rejec
                     if metric.name in wanted and series is not None:
                         good = intake.read(series.dataPoints, name)
                         place = scope.scope.name if scope.scope else ""
-                        found += intake.accept(good, _metric, metric.name, place, about, series.aggregationTemporality)
+                        found += intake.accept(good, _row, row, metric.name, place, about, series.aggregationTemporality)
     rejects += intake.rejects
-    yield from found
+    return found
+
+
+def _row(
+    point: Point, row: Callable[[Metric], Row], name: str, scope: str, resource: Attributes, temporality: int | str | None
+) -> Row:
+    return row(_metric(point, name, scope, resource, temporality))
 
 
 def _metric(point: Point, name: str, scope: str, resource: Attributes, temporality: int | str | None) -> Metric:

@@ -19,7 +19,21 @@ from ingestion.catalog import BY_KEY
 from ingestion.client import Call, Client
 from ingestion.errors import ContractBroken, RequestRejected
 from ingestion.gateways.labels import kept, pairs, plain_name
-from ingestion.records import Batch, Count, Intake, Reader, Refused, Row, Text, amount, digest, exact_sum, instant, usd
+from ingestion.records import (
+    Batch,
+    Count,
+    Intake,
+    Integer,
+    Reader,
+    Refused,
+    Row,
+    Text,
+    amount,
+    digest,
+    exact_sum,
+    instant,
+    usd,
+)
 from ingestion.source import SourceConfig
 from ingestion.system import Connector, Http, System
 from ingestion.windows import Window
@@ -78,7 +92,7 @@ class Log(msgspec.Struct):
     cost: Decimal | None = None
     cost_currency: Text | None = None
     response_time: Milliseconds | None = None
-    response_status_code: int | None = None
+    response_status_code: Integer | None = None
     mode: Text | None = None
     config: Any = None
     prompt_slug: Text | None = None

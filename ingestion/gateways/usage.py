@@ -6,6 +6,7 @@ prompt, Gemini inside the prompt too, but thoughts and tool prompts beside outpu
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import NamedTuple
 
 import msgspec
@@ -98,6 +99,13 @@ class Usage(msgspec.Struct):
     cacheDetails: list[CacheDetail] | None = None
     # Cohere
     billed_units: Units | None = None
+    # xAI: what the answer cost
+    cost_in_usd_ticks: Count | None = None
+
+    @property
+    def cost_usd(self) -> Decimal | None:
+        """What the provider says the answer cost, in dollars: a tick is 1e-10 USD."""
+        return None if self.cost_in_usd_ticks is None else Decimal(self.cost_in_usd_ticks).scaleb(-10)
 
 
 class GeminiUsage(msgspec.Struct):

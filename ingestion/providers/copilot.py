@@ -20,7 +20,20 @@ from ingestion.catalog import BY_KEY, Dataset
 from ingestion.client import Call, Client
 from ingestion.errors import ContractBroken
 from ingestion.pages import LinkPages, walk
-from ingestion.records import Batch, Count, Intake, Reader, Refused, Row, Text, amount, exact_sum, instant, table
+from ingestion.records import (
+    Batch,
+    Count,
+    Intake,
+    Integer,
+    Reader,
+    Refused,
+    Row,
+    Text,
+    amount,
+    exact_sum,
+    instant,
+    table,
+)
 from ingestion.source import SourceConfig
 from ingestion.system import Connector, Http, System
 from ingestion.windows import DAY, Window, days
@@ -170,7 +183,7 @@ class Cli(msgspec.Struct):
 class UserDay(msgspec.Struct):
     """What one user did on one day."""
 
-    user_id: int
+    user_id: Integer
     user_login: Text | None = None
     day: Text | None = None
     user_initiated_interaction_count: Count = 0
@@ -309,16 +322,24 @@ def _export(client: Client, config: SourceConfig, window: Window, context: str) 
         return found[0].status
 
     jobs.wait_for(client, state, context, done=("completed",), waiting=_WRITING, patience=PATIENCE)
+    if not found[0].download_urls:
+        raise _broken(context, "an export that is done and has no file")
     return found[0].download_urls
 
 
 def _csv(content: bytes, context: str) -> msgspec.Raw:
-    """The lines of a CSV as JSON records of text, empty cells left out."""
+    """The lines of a CSV as JSON records of text, empty cells left out. A line without the header's cells is no record."""
     try:
-        lines = csv.DictReader(io.StringIO(content.decode("utf-8-sig")), strict=True)
-        records = [{name: cell for name, cell in line.items() if name and isinstance(cell, str) and cell} for line in lines]
+        lines = [line for line in csv.reader(io.StringIO(content.decode("utf-8-sig")), strict=True) if line]
     except (UnicodeDecodeError, csv.Error) as error:
         raise _broken(context, f"a report that is no CSV ({type(error).__name__})") from None
+    if not lines:
+        raise _broken(context, "a report without a header")
+    names = lines[0]
+    records = [
+        {name: cell for name, cell in zip(names, line, strict=True) if cell} if len(line) == len(names) else line
+        for line in lines[1:]
+    ]
     return msgspec.Raw(msgspec.json.encode(records))
 
 

@@ -17,7 +17,7 @@ from ingestion.catalog import BY_KEY, Dataset
 from ingestion.client import Call, Client
 from ingestion.errors import RequestRejected
 from ingestion.pages import ArrayPage, LinkPages, walk
-from ingestion.records import Batch, Reader, Refused, Row, Text
+from ingestion.records import Batch, Integer, Reader, Refused, Row, Text
 from ingestion.source import SourceConfig
 from ingestion.system import Connector, Http, System
 from ingestion.windows import Window
@@ -52,7 +52,7 @@ def repositories(config: SourceConfig) -> list[str]:
 class Account(msgspec.Struct):
     """A person or bot."""
 
-    id: int
+    id: Integer
     login: Text
     type: Text | None = None
 
@@ -73,8 +73,8 @@ class Branch(msgspec.Struct):
 class Pull(msgspec.Struct):
     """A pull request as the list shows it."""
 
-    id: int
-    number: int
+    id: Integer
+    number: Integer
     state: Text
     created_at: datetime
     updated_at: datetime
@@ -92,8 +92,8 @@ class Pull(msgspec.Struct):
 class Issue(msgspec.Struct):
     """An issue, or a pull request seen as an issue."""
 
-    id: int
-    number: int
+    id: Integer
+    number: Integer
     state: Text
     created_at: datetime
     updated_at: datetime
@@ -109,7 +109,7 @@ class Issue(msgspec.Struct):
 class Deployment(msgspec.Struct):
     """A deployment; whether it succeeded is in its statuses."""
 
-    id: int
+    id: Integer
     created_at: datetime
     updated_at: datetime
     sha: Text | None = None
@@ -123,7 +123,7 @@ class Deployment(msgspec.Struct):
 class Status(msgspec.Struct):
     """One status of a deployment."""
 
-    id: int
+    id: Integer
     state: Text
     created_at: datetime
 

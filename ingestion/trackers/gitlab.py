@@ -17,7 +17,7 @@ from ingestion.buckets import newest_first
 from ingestion.catalog import BY_KEY, Dataset
 from ingestion.client import Call, Client
 from ingestion.errors import RequestRejected
-from ingestion.records import Batch, Row, Text
+from ingestion.records import Batch, Integer, Row, Text
 from ingestion.source import SourceConfig
 from ingestion.system import Connector, Http, System
 from ingestion.windows import Window, midnight
@@ -50,16 +50,16 @@ def projects(config: SourceConfig) -> list[str]:
 class Account(msgspec.Struct):
     """A person or bot."""
 
-    id: int
+    id: Integer
     username: Text | None = None
 
 
 class MergeRequest(msgspec.Struct):
     """A merge request as the list shows it; `id` is unique everywhere, `iid` in its project."""
 
-    id: int
-    iid: int
-    project_id: int
+    id: Integer
+    iid: Integer
+    project_id: Integer
     state: Text
     created_at: datetime
     updated_at: datetime
@@ -82,7 +82,7 @@ class MergeRequest(msgspec.Struct):
 class Iteration(msgspec.Struct):
     """The iteration an issue is planned in; `due_date` is its last day."""
 
-    id: int
+    id: Integer
     title: Text | None = None
     start_date: date | None = None
     due_date: date | None = None
@@ -91,9 +91,9 @@ class Iteration(msgspec.Struct):
 class Issue(msgspec.Struct):
     """An issue; `moved_to_id` is the id it goes on under in another project."""
 
-    id: int
-    iid: int
-    project_id: int
+    id: Integer
+    iid: Integer
+    project_id: Integer
     state: Text
     created_at: datetime
     updated_at: datetime
@@ -103,8 +103,8 @@ class Issue(msgspec.Struct):
     assignees: list[Account] = []
     labels: list[str] = []
     iteration: Iteration | None = None
-    weight: int | None = None
-    moved_to_id: int | None = None
+    weight: Integer | None = None
+    moved_to_id: Integer | None = None
     confidential: bool | None = None
     closed_at: datetime | None = None
 
@@ -125,8 +125,8 @@ class Job(msgspec.Struct):
 class Deployment(msgspec.Struct):
     """A deployment; old ones have no time of update."""
 
-    id: int
-    iid: int
+    id: Integer
+    iid: Integer
     status: Text
     created_at: datetime
     updated_at: datetime | None = None

@@ -8,7 +8,7 @@ both sides and the answer is cut to UTC days here.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -21,7 +21,7 @@ from ingestion.catalog import BY_KEY
 from ingestion.client import Call, Client
 from ingestion.errors import RequestRejected
 from ingestion.pages import ArrayPage, LinkPages, NextTokenPages, OffsetPages, walk
-from ingestion.records import Batch, Cell, Intake, Reader, Refused, Row, Text, amount, epoch, instant, table
+from ingestion.records import Batch, Cell, Intake, Integer, Reader, Refused, Row, Text, amount, epoch, instant, table
 from ingestion.source import SourceConfig
 from ingestion.system import Connector, Http, System
 from ingestion.windows import DAY, Window
@@ -121,7 +121,7 @@ class IssueType(msgspec.Struct):
 
     name: Text | None = None
     subtask: bool | None = None
-    hierarchyLevel: int | None = None
+    hierarchyLevel: Integer | None = None
 
 
 class Person(msgspec.Struct):
@@ -189,15 +189,15 @@ class History(msgspec.Struct):
 
     id: str | int
     created: str | int
+    items: list[ChangedItem]
     author: Person | None = None
-    items: list[ChangedItem] = []
 
 
 class IssueChangelog(msgspec.Struct):
     """Histories of one issue."""
 
     issueId: str | int
-    changeHistories: list[History] = []
+    changeHistories: list[History]
 
 
 class Board(msgspec.Struct):
@@ -216,7 +216,7 @@ class Sprint(msgspec.Struct):
     startDate: Text | None = None
     endDate: Text | None = None
     completeDate: Text | None = None
-    originBoardId: int | None = None
+    originBoardId: Integer | None = None
 
 
 class Project(msgspec.Struct):
@@ -318,9 +318,8 @@ def fetch_changelog(client: Client, config: SourceConfig, windows: Sequence[Wind
         call = Call("/rest/api/3/changelog/bulkfetch", (), {"issueIdsOrKeys": part, "maxResults": 1000}, "POST")
         for page in walk(client, call, NextTokenPages(in_body=True), ChangelogPage, context):
             read = logs.read(page.issueChangeLogs, context)
-            for issue_id, rows in logs.accept(read, changelog_rows, site):
-                if issue_id in updated:
-                    dated += [(updated[issue_id], row) for row in rows]
+            for issue_id, rows in logs.accept(read, _asked_changelog, site, updated):
+                dated += [(updated[issue_id], row) for row in rows]
     rejects, pages = [*issues.rejects, *logs.rejects], issues.pages + logs.pages
     yield from by_update_day(CHANGELOG, windows, dated, rejects, pages)
 
@@ -404,6 +403,12 @@ def changelog_rows(log: IssueChangelog, site: Site) -> tuple[str, list[Row]]:
                 (issue_id, str(history.id), ordinal, author, item.field, item.from_, texts[0], item.to, texts[1], created)
             )
     return issue_id, rows
+
+
+def _asked_changelog(log: IssueChangelog, site: Site, asked: Collection[str]) -> tuple[str, list[Row]]:
+    if str(log.issueId) not in asked:
+        raise Refused("not_asked_for", "issueId")
+    return changelog_rows(log, site)
 
 
 def _project_row(project: Project) -> Row:

@@ -247,16 +247,19 @@ def fetch_issue_history(
     changes: dict[str, tuple[datetime, list[Row]]] = {}
     condition, size = _issue_filter(config, windows), ISSUES_WITH_HISTORY_PER_PAGE
     for good in _updated(client, windows, ISSUE_HISTORY, "issues", fields, condition, issues, size):
-        for _, issue in good:
+        for issue, known in issues.accept(good, _known_history):
             if issue.id in changes and changes[issue.id][0] >= issue.updated_at:
                 continue
-            known = [row for entry in issue.history.nodes for row in history_rows(entry, issue.id)]
             if issue.history.pageInfo.hasNextPage:
                 known = list(_whole_history(client, issue.id, entries))
             changes[issue.id] = issue.updated_at, known
     dated = [(moment, row) for moment, rows in changes.values() for row in rows]
     rejects, pages = [*issues.rejects, *entries.rejects], issues.pages + entries.pages
     yield from by_update_day(ISSUE_HISTORY, windows, dated, rejects, pages)
+
+
+def _known_history(issue: IssueHistory) -> tuple[IssueHistory, list[Row]]:
+    return issue, [row for entry in issue.history.nodes for row in history_rows(entry, issue.id)]
 
 
 def _whole_history(client: Client, issue_id: str, entries: Intake[Entry]) -> Iterator[Row]:

@@ -24,6 +24,8 @@ def jobs(day, used, minutes="17"):
     return {"usage_date": day, "entity": "acme", "product": "jobs", "used_micro_usd": used, "total_minutes": minutes}
 
 
+INFERENCE = "huggingface_inference_costs_between_a_thousandth_of_a_cent_and_a_dollar_a_request"
+JOBS = "huggingface_jobs_cost_between_a_hundredth_of_a_cent_and_ten_dollars_a_minute"
 FRAMES = {
     "huggingface__usage": [
         inference("2026-11-16", "1500000000", "0"),
@@ -31,7 +33,7 @@ FRAMES = {
         inference("2026-11-18", "300000000", "2250000001"),
         inference("2026-11-19", "400000000", None),
         jobs("2026-11-17", "340000"),
-        jobs("2026-11-18", "1"),
+        jobs("2026-11-18", "1", "1"),
         {"usage_date": "2026-11-18", "entity": "acme", "product": "storage", "other_measures": '{"usedTB":1.5}'},
     ]
 }
@@ -65,7 +67,7 @@ def test_cash_is_what_the_period_used_beyond_its_credit(built):
         ("2026-11-17", inference, D("0.250000001"), 412, "Requests"),
         ("2026-11-17", jobs, D("0.34"), 17, "Minutes"),
         ("2026-11-18", inference, D("0.3"), 412, "Requests"),
-        ("2026-11-18", jobs, D("0.000001"), 17, "Minutes"),
+        ("2026-11-18", jobs, D("0.000001"), 1, "Minutes"),
         ("2026-11-19", inference, D("0.4"), 412, "Requests"),
     ]
     assert covered == [
@@ -81,21 +83,21 @@ def test_what_cannot_be_priced_or_placed_is_reported(built):
     assert {name for name, status in found.items() if status == "warn"} == {
         "huggingface_products_name_their_amount",
         "huggingface_billing_period_is_known",
-        # a job of a millionth of a dollar for 17 minutes
-        "huggingface_jobs_cost_between_a_hundredth_of_a_cent_and_ten_dollars_a_minute",
     }
     assert "fail" not in found.values() and "error" not in found.values()
 
 
 @pytest.mark.parametrize(
-    ("row", "test"),
+    ("row", "test", "status"),
     [
-        (inference("2026-11-18", "1500000", "0"), "huggingface_inference_costs_between_a_thousandth_of_a_cent_and_a_dollar_a_request"),
-        (inference("2026-11-18", "1500000000000", "0"), "huggingface_inference_costs_between_a_thousandth_of_a_cent_and_a_dollar_a_request"),
-        (jobs("2026-11-18", "340000000"), "huggingface_jobs_cost_between_a_hundredth_of_a_cent_and_ten_dollars_a_minute"),
+        (inference("2026-11-18", "1500000", "0"), INFERENCE, "warn"),
+        (inference("2026-11-18", "1500000000000", "0"), INFERENCE, "warn"),
+        (inference("2026-11-18", "15000000000000", "0"), "huggingface_inference_costs_at_most_ten_dollars_a_request", "fail"),
+        (jobs("2026-11-18", "340000000"), JOBS, "fail"),
+        (jobs("2026-11-18", "340"), JOBS, "fail"),
     ],
 )
-def test_micro_dollars_where_nano_dollars_are_said_and_the_reverse_are_caught(built, row, test):
+def test_micro_dollars_where_nano_dollars_are_said_and_the_reverse_are_caught(built, row, test, status):
     warehouse, _ = built
     warehouse.land({"huggingface__usage": [row]})
-    assert statuses(warehouse.build("stg_huggingface__usage", tests=True))[test] == "warn"
+    assert statuses(warehouse.build("stg_huggingface__usage", tests=True))[test] == status

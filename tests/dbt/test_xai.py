@@ -83,7 +83,7 @@ def test_balances_are_cents_and_their_sign_is_turned(built):
         # the preview in dollars where cents are said
         ({"xai__invoice_preview": [preview("2026-11-20", "3.54")]}, CONTROL, "warn"),
         # the preview a hundred times the usage: usage was dollars divided once too often, or days are missing
-        ({"xai__invoice_preview": [preview("2026-11-19", "35400")]}, CONTROL, "warn"),
+        ({"xai__invoice_preview": [preview("2026-11-19", "35400")]}, CONTROL, "fail"),
         # the sign of the balance read as it stands
         ({"xai__prepaid_balance": [{"total_cents": "9550", "raw_window": "2026-11-20"}]}, BALANCE, "warn"),
     ],

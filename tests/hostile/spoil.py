@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import copy
+import csv
 import gzip
+import io
 import json
 import random
 from dataclasses import dataclass
 from typing import Any
 
+import polars as pl
 from hypothesis import strategies as st
 
 # What happens to one value of one record; the last five happen to the record or to the whole payload.
@@ -16,6 +19,8 @@ FIELD_KINDS = ("missing", "null", "wrong type", "huge", "negative", "NaN", "unkn
 RECORD_KINDS = ("duplicated", "reordered")
 PAYLOAD_KINDS = ("truncated", "wrong encoding")
 KINDS = (*FIELD_KINDS, *RECORD_KINDS, *PAYLOAD_KINDS)
+# Files of JSON lines, which may hold one line or none.
+LINES = (".jsonl", ".ndjson")
 _NAN = "\u0001NaN\u0001"
 
 
@@ -40,40 +45,80 @@ plans = st.builds(
 )
 
 
-def spoiled(content: bytes, plan: Plan, name: str = "") -> bytes | None:
-    """The payload with the plan's fault in it, or None where it has no place for it."""
+@dataclass(frozen=True)
+class Wrong:
+    """A payload with a fault in it. `field`: the JSON key that was changed. `is_untold`: it is a text of lines that ends as
+    whole lines do, so that nothing in it tells of the ones that are gone."""
+
+    content: bytes
+    field: str | None = None
+    is_untold: bool = False
+
+
+def spoiled(content: bytes, plan: Plan, name: str = "") -> Wrong | None:
+    """The payload with the plan's fault in it, or None where it has no place for it or changes nothing."""
+    if plan.kind == "truncated" and len(content) > 1:
+        return _cut(content, plan.place % len(content), name)
+    wrong = _spoiled(content, plan)
+    return None if wrong is None or wrong.content == content else wrong
+
+
+def _spoiled(content: bytes, plan: Plan) -> Wrong | None:
     if content[:2] == b"\x1f\x8b":
-        inner = spoiled(gzip.decompress(content), plan, name.removesuffix(".gz"))
-        return None if inner is None else gzip.compress(inner, mtime=0)
-    if plan.kind == "truncated":
-        return content[: plan.place % len(content)] if len(content) > 1 else None
+        inner = _spoiled(gzip.decompress(content), plan)
+        return None if inner is None else Wrong(gzip.compress(inner.content, mtime=0), inner.field)
     if plan.kind == "wrong encoding":
         at = plan.place % (len(content) + 1)
-        return content[:at] + b"\xff\xfe\xfa" + content[at:]
+        return Wrong(content[:at] + b"\xff\xfe\xfa" + content[at:])
+    if content[:4] == b"PAR1":
+        return _parquet(content, plan)
     if content.lstrip()[:1] not in (b"{", b"["):
-        return None if content[:4] == b"PAR1" else _csv(content, plan)
+        found = _csv(content, plan)
+        return None if found is None else Wrong(found)
     try:
         return _json(json.loads(content), plan)
     except json.JSONDecodeError:
         lines = content.splitlines(keepends=True)
         at = plan.place % len(lines)
         if plan.kind in RECORD_KINDS:
-            lines = _moved(lines, at, plan)
-            return b"".join(lines)
+            return Wrong(b"".join(_moved(lines, at, plan)))
         try:
             line = _json([json.loads(lines[at])], plan)
         except json.JSONDecodeError:
             return None
-        return None if line is None else b"".join([*lines[:at], line[1:-1] + b"\n", *lines[at + 1 :]])
+        if line is None:
+            return None
+        return Wrong(b"".join([*lines[:at], line.content[1:-1] + b"\n", *lines[at + 1 :]]), line.field)
 
 
-def _json(document: Any, plan: Plan) -> bytes | None:
+def _cut(content: bytes, at: int, name: str) -> Wrong:
+    """The first bytes of a payload. JSON lines tell of a cut inside a line; a CSV line only when cells are missing."""
+    kept, rest = content[:at], content[at:]
+    if content[:2] in (b"\x1f\x8b", b"PA", b"PK") or (_is_json(content) and not name.endswith(LINES)):
+        return Wrong(kept)
+    is_untold = not kept.strip() or kept[-1:] == b"\n" or rest[:1] in (b"\r", b"\n")
+    if not is_untold and content.lstrip()[:1] != b"{":
+        rows = list(csv.reader(io.StringIO(kept.decode("utf-8", errors="replace"), newline="")))
+        is_untold = len(rows) > 1 and len(rows[-1]) == len(rows[0])
+    return Wrong(kept, None, is_untold)
+
+
+def _is_json(content: bytes) -> bool:
+    try:
+        json.loads(content)
+    except ValueError:
+        return False
+    return True
+
+
+def _json(document: Any, plan: Plan) -> Wrong | None:
     document = copy.deepcopy(document)
     places: list[tuple[list[Any], int]] = []
     _records(document, places)
     if not places:
         return None
     array, at = places[plan.place % len(places)]
+    key = None
     if plan.kind in RECORD_KINDS:
         array[:] = _moved(array, at, plan)
     else:
@@ -83,7 +128,7 @@ def _json(document: Any, plan: Plan) -> bytes | None:
             return None
         holder, key = fields[plan.field % len(fields)]
         _change(holder, key, plan)
-    return json.dumps(document).replace(json.dumps(_NAN), "NaN").encode()
+    return Wrong(json.dumps(document).replace(json.dumps(_NAN), "NaN").encode(), key)
 
 
 def _records(node: Any, places: list[tuple[list[Any], int]]) -> None:
@@ -131,6 +176,35 @@ def _moved(parts: list[Any], at: int, plan: Plan) -> list[Any]:
     mixed = list(parts)
     random.Random(plan.value).shuffle(mixed)
     return mixed
+
+
+def _parquet(content: bytes, plan: Plan) -> Wrong | None:
+    """A column gone, added or of another type, or a row without a value, twice or elsewhere."""
+    frame = pl.read_parquet(content)
+    if not frame.height:
+        return None
+    at, column = plan.place % frame.height, frame.columns[plan.field % frame.width]
+    if plan.kind == "missing":
+        frame = frame.drop(column)
+    elif plan.kind == "unknown field":
+        frame = frame.with_columns(frame[column].alias("a_field_nobody_has_heard_of"))
+    elif plan.kind == "wrong type":
+        frame = frame.with_columns(pl.lit("wrong").alias(column))
+    elif plan.kind == "null":
+        frame = frame.with_columns(pl.when(pl.int_range(frame.height) == at).then(None).otherwise(pl.col(column)).alias(column))
+    elif plan.kind == "duplicated":
+        frame = pl.concat([frame, frame[at : at + 1]])
+    elif plan.kind == "reordered":
+        frame = frame.sample(fraction=1.0, shuffle=True, seed=plan.value)
+    else:
+        number = {"huge": 1e38, "negative": -1e6, "NaN": float("nan")}[plan.kind]
+        is_hit = pl.int_range(frame.height) == at
+        if not frame.schema[column].is_float():
+            return None
+        frame = frame.with_columns(pl.when(is_hit).then(number).otherwise(pl.col(column)).alias(column))
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer)
+    return Wrong(buffer.getvalue(), column)
 
 
 def _csv(content: bytes, plan: Plan) -> bytes | None:

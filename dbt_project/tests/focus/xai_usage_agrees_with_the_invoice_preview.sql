@@ -1,6 +1,7 @@
-{{ config(severity='warn', enabled=is_on('xai')) }}
+{{ config(enabled=is_on('xai'), severity='error', warn_if='> 0', error_if='>= 1000', fail_calc='coalesce(sum(case when is_of_another_unit then 1000 else 1 end), 0)') }}
 -- Dollars of usage against cents of the invoice preview: what the cycle costs before credits lies between its complete days
--- before the snapshot and those with the day of it. A warning, because the preview's contract is known second-hand.
+-- before the snapshot and those with the day of it. Ten times off is another unit and stops the run; less is a warning, because
+-- the preview's contract is known second-hand.
 with previews as (
     select
         account, snapshot_date, billing_period_start,
@@ -38,7 +39,9 @@ compared as (
     group by previews.account, previews.snapshot_date, previews.cycle_usd, context.as_of_date
 )
 
-select *
+select
+    *,
+    cycle_usd > 1 and (cost_before > 10 * cycle_usd or (start_date <= billing_period_start and cost_with_the_day < cycle_usd / 10)) as is_of_another_unit
 from compared
 where cost_before > cycle_usd + tolerance
     or (snapshot_date < as_of_date and start_date <= billing_period_start and cost_with_the_day < cycle_usd - tolerance)
