@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from tests.dbt.conftest import drop
+
 DAY = "2026-11-02"
 MODEL = "claude-sonnet-4-5"
 STAGES = ("models/ledger", "models/marts")
@@ -119,7 +121,7 @@ def put_charges(warehouse: Any, charges: Sequence[Row]) -> None:
         connection.execute("create schema if not exists focus")
         estimates = ", ".join(f"{c} {t}" for c, t in warehouse.contract("int_vendor_estimate").items())
         connection.execute(f"create table if not exists focus.int_vendor_estimate ({estimates})")
-        connection.execute("drop table if exists focus.focus_cost_and_usage")
+        drop(connection, "focus.focus_cost_and_usage")
         connection.execute(
             f"create table focus.focus_cost_and_usage ({', '.join(f'{c} {t}' for c, t in columns.items())})"
         )

@@ -112,7 +112,7 @@ FOCUS_ROWS = [
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory, seeded_file, parsed_project):
+def built(tmp_path_factory, seeded_file, project):
     """A day of the sandbox, older lines and FOCUS rows as charges, with the status of every test."""
     path = tmp_path_factory.mktemp("aws") / "warehouse.duckdb"
     shutil.copy(seeded_file, path)
@@ -122,7 +122,7 @@ def built(tmp_path_factory, seeded_file, parsed_project):
         "aws__focus_export": FOCUS_ROWS,
         "prices__genai_prices": PRICES,
     }
-    warehouse = Warehouse(path, parsed_project).land(frames)
+    warehouse = Warehouse(path, project).land(frames)
     warehouse.build("+focus_cost_and_usage", "focus_file_rejects", "+int_price", full_refresh=True)
     result = warehouse.build("path:models/staging/aws", tests=True)
     return warehouse, lines, statuses(result)

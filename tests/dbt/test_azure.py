@@ -54,11 +54,11 @@ def scope(days):
 
 
 @pytest.fixture(scope="module")
-def booked(tmp_path_factory, seeded_file, parsed_project):
+def booked(tmp_path_factory, seeded_file, project):
     """A warehouse with the sandbox's Azure bill booked and judged."""
     folder = tmp_path_factory.mktemp("azure")
     shutil.copy(seeded_file, folder / "warehouse.duckdb")
-    warehouse = Warehouse(folder / "warehouse.duckdb", parsed_project).land(exported(folder), scope=scope(DAYS))
+    warehouse = Warehouse(folder / "warehouse.duckdb", project).land(exported(folder), scope=scope(DAYS))
     warehouse.build("+focus_conformance_check", "int_price", full_refresh=True)
     return warehouse
 

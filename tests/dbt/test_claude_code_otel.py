@@ -31,10 +31,10 @@ ROWS = [
 
 
 @pytest.fixture(scope="module")
-def warehouse(tmp_path_factory, seeded_file, parsed_project):
+def warehouse(tmp_path_factory, seeded_file, project):
     path = tmp_path_factory.mktemp("claude") / "warehouse.duckdb"
     shutil.copy(seeded_file, path)
-    found = Warehouse(path, parsed_project).land({"claude_code_otel__api_requests": ROWS}, scope=[("claude_code_otel", "main", DAY)])
+    found = Warehouse(path, project).land({"claude_code_otel__api_requests": ROWS}, scope=[("claude_code_otel", "main", DAY)])
     found.build("path:models/staging/claude_code_otel", "+int_vendor_estimate", "+int_vendor_charge", full_refresh=True)
     return found
 

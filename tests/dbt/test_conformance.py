@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from tests.dbt.conftest import PROJECT, invoke, messages
+from tests.dbt.conftest import PROJECT, drop, invoke, messages
 
 MODELS = ("focus_conformance_day", "focus_conformance_sets", "focus_conformance_check")
 with (PROJECT / "seeds/shared/focus_rules.csv").open(newline="", encoding="utf-8") as _file:
@@ -19,18 +19,18 @@ with (PROJECT / "seeds/shared/focus_rules.csv").open(newline="", encoding="utf-8
 
 
 @pytest.fixture(scope="module")
-def compiled(parsed_project, tmp_path_factory) -> dict[str, str]:
+def compiled(project, tmp_path_factory) -> dict[str, str]:
     """SQL of the three conformance models, compiled once."""
     path: Path = tmp_path_factory.mktemp("conformance") / "warehouse.duckdb"
-    result = invoke(["compile", "--select", *MODELS], path, parsed_project())
+    result = invoke(["compile", "--select", *MODELS], path, project.parsed)
     assert result.success, messages(result)
     return {r.node.name: r.node.compiled_code for r in result.result.results if r.node.name in MODELS}
 
 
 @pytest.fixture(scope="module")
-def template(seeded_file, parsed_project, tmp_path_factory) -> duckdb.DuckDBPyConnection:
+def template(seeded_file, project, tmp_path_factory) -> duckdb.DuckDBPyConnection:
     """A warehouse with seeds and empty FOCUS relations as tables."""
-    nodes = parsed_project().nodes.values()
+    nodes = project.parsed.nodes.values()
     path: Path = tmp_path_factory.mktemp("rules") / "warehouse.duckdb"
     path.write_bytes(seeded_file.read_bytes())
     connection = duckdb.connect(str(path))
@@ -39,7 +39,8 @@ def template(seeded_file, parsed_project, tmp_path_factory) -> duckdb.DuckDBPyCo
     for name in ("focus_cost_and_usage", "focus_invoice_detail", "focus_contract_commitment"):
         node = next(n for n in nodes if n.name == name)
         columns = ", ".join(f"{c.name} {c.data_type}" for c in node.columns.values())
-        connection.execute(f"create or replace table focus.{name} ({columns})")
+        drop(connection, f"focus.{name}")
+        connection.execute(f"create table focus.{name} ({columns})")
     connection.execute("create or replace table raw.frozen_charges as select * from focus.focus_cost_and_usage")
     connection.execute(
         "create or replace table raw.run_context as select timestamp '2026-11-01' as as_of, date '2026-11-01' as as_of_date,"

@@ -65,11 +65,11 @@ FRAMES = {
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory, seeded_file, parsed_project):
+def built(tmp_path_factory, seeded_file, project):
     """A warehouse with these rows booked, and the status of every test."""
     path = tmp_path_factory.mktemp("copilot") / "warehouse.duckdb"
     shutil.copy(seeded_file, path)
-    warehouse = Warehouse(path, parsed_project).land(FRAMES)
+    warehouse = Warehouse(path, project).land(FRAMES)
     warehouse.build("+int_booked_charge", "+int_vendor_estimate", full_refresh=True)
     result = warehouse.build("path:models/staging/copilot", AGREE, tests=True)
     return warehouse, statuses(result)

@@ -14,12 +14,12 @@ from tests.dbt.conftest import invoke, messages
 
 
 @pytest.fixture(scope="module")
-def compiled(parsed_project, tmp_path_factory):
+def compiled(project, tmp_path_factory):
     """Function: Jinja SQL to the SQL that DuckDB runs."""
     path: Path = tmp_path_factory.mktemp("inline") / "warehouse.duckdb"
 
     def compile_inline(text: str) -> str:
-        result = invoke(["compile", "--inline", text], path, parsed_project())
+        result = invoke(["compile", "--inline", text], path, project.parsed)
         assert result.success, messages(result)
         return result.result.results[0].node.compiled_code
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.dbt.conftest import Warehouse
+from tests.dbt.conftest import Project, Warehouse
 
 FLASH_IN = "Gemini 2.5 Flash GA Text Input - Predictions"
 
@@ -114,13 +114,13 @@ SCENARIOS = {
 
 
 @pytest.fixture(scope="module")
-def warehouse(tmp_path_factory: pytest.TempPathFactory, seeded_file: Path, parsed_project: Any) -> Warehouse:
+def warehouse(tmp_path_factory: pytest.TempPathFactory, seeded_file: Path, project: Project) -> Warehouse:
     """Every scenario built at once; the account of a row is the name of its scenario."""
     folder = tmp_path_factory.mktemp("gcp")
     shutil.copy(seeded_file, folder / "warehouse.duckdb")
     exports = [{"raw_account": name, **row} for name, rows in SCENARIOS.items() for row in rows]
     frames = {"gcp__billing_export": exports, "gcp__focus_export": [FOCUS_ROW, FOCUS_ROW]}
-    made = Warehouse(folder / "warehouse.duckdb", parsed_project).land(frames, scope=[])
+    made = Warehouse(folder / "warehouse.duckdb", project).land(frames, scope=[])
     made.build("+focus_gcp_charges", "+focus_file_rejects")
     return made
 

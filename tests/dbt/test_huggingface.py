@@ -40,11 +40,11 @@ FRAMES = {
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory, seeded_file, parsed_project):
+def built(tmp_path_factory, seeded_file, project):
     """A warehouse with these rows staged, and the status of every test."""
     path = tmp_path_factory.mktemp("huggingface") / "warehouse.duckdb"
     shutil.copy(seeded_file, path)
-    warehouse = Warehouse(path, parsed_project).land(FRAMES)
+    warehouse = Warehouse(path, project).land(FRAMES)
     return warehouse, statuses(warehouse.build("path:models/staging/huggingface", tests=True))
 
 

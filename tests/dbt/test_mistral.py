@@ -38,11 +38,11 @@ FRAMES = {
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory, seeded_file, parsed_project):
+def built(tmp_path_factory, seeded_file, project):
     """A warehouse with these rows booked at a rate for October only, and the status of every test."""
     path = tmp_path_factory.mktemp("mistral") / "warehouse.duckdb"
     shutil.copy(seeded_file, path)
-    warehouse = Warehouse(path, parsed_project).land(FRAMES, scope=SCOPE)
+    warehouse = Warehouse(path, project).land(FRAMES, scope=SCOPE)
     warehouse.seed("fx_rates", [RATE | {"rate": "1.16"}])
     warehouse.build("+focus_unconverted_charges", full_refresh=True)
     return warehouse, statuses(warehouse.build("path:models/staging/mistral", "focus_unconverted_charges", tests=True))

@@ -16,10 +16,10 @@ def rows(dataset, *days):
 
 
 @pytest.fixture(scope="module")
-def warehouse(tmp_path_factory, seeded_file, parsed_project):
+def warehouse(tmp_path_factory, seeded_file, project):
     path = tmp_path_factory.mktemp("openai") / "warehouse.duckdb"
     shutil.copy(seeded_file, path)
-    return Warehouse(path, parsed_project).land({d.key: rows(d, "2026-11-18", "2026-11-19") for d in USAGE_KINDS.values()})
+    return Warehouse(path, project).land({d.key: rows(d, "2026-11-18", "2026-11-19") for d in USAGE_KINDS.values()})
 
 
 MODELS = tuple(f"stg_{d.key}" for d in USAGE_KINDS.values())

@@ -116,7 +116,7 @@ SCENES = {
 }  # fmt: skip
 
 @pytest.fixture(scope="module")
-def warehouse(tmp_path_factory, seeded_file, parsed_project):
+def warehouse(tmp_path_factory, seeded_file, project):
     """All scenes in one warehouse, with the requests built."""
     frames = {}
     for day, scene in SCENES.items():
@@ -126,7 +126,7 @@ def warehouse(tmp_path_factory, seeded_file, parsed_project):
 
     folder = tmp_path_factory.mktemp("requests")
     shutil.copy(seeded_file, folder / "warehouse.duckdb")
-    made = Warehouse(folder / "warehouse.duckdb", parsed_project)
+    made = Warehouse(folder / "warehouse.duckdb", project)
     made.land({"prices__genai_prices": PRICES, "jira__projects": PROJECTS, **frames}, scope=scope)
     for name in ("identities", "ownership", "gateway_deployments"):
         made.seed(name, COMPANY[name])

@@ -73,11 +73,11 @@ EXPENSES = [
 
 
 @pytest.fixture(scope="module")
-def warehouse(tmp_path_factory, seeded_file, parsed_project):
+def warehouse(tmp_path_factory, seeded_file, project):
     folder = tmp_path_factory.mktemp("seats")
     shutil.copy(seeded_file, folder / "warehouse.duckdb")
     frames = {"seats__snapshot": SEATS, "invoices__lines": INVOICES, "expenses__lines": EXPENSES}
-    made = Warehouse(folder / "warehouse.duckdb", parsed_project).land(frames)
+    made = Warehouse(folder / "warehouse.duckdb", project).land(frames)
     rule = {"rule_id": "seats-even", "priority": 80, "source": "invoices", "charge_category": "Purchase", "method": "even"}
     emails = [{"person_id": p, "system": "email", "external_id": f"{p}@example.com"} for p in ("bob", "cas")]
     seeds = {**COMPANY, "allocation_rules": [rule], "identities": [*COMPANY["identities"], *emails]}

@@ -117,10 +117,10 @@ FRAMES = {
 
 
 @pytest.fixture(scope="module")
-def warehouse(tmp_path_factory, seeded_file, parsed_project):
+def warehouse(tmp_path_factory, seeded_file, project):
     folder = tmp_path_factory.mktemp("trackers")
     shutil.copy(seeded_file, folder / "warehouse.duckdb")
-    made = Warehouse(folder / "warehouse.duckdb", parsed_project).land(FRAMES)
+    made = Warehouse(folder / "warehouse.duckdb", project).land(FRAMES)
     for name, rows in SEEDS.items():
         made.seed(name, rows)
     made.build("+dim_deployment", "+fct_work_activity", "+dim_work_item_key", "stg_rejected_values")

@@ -26,7 +26,7 @@ from orchestration import warehouse
 from orchestration.resources import lake_of
 from orchestration.settings import Settings, load_settings
 from sandbox.server import serving
-from tests.dbt.conftest import Warehouse, invoke, statuses
+from tests.dbt.conftest import Project, Warehouse, invoke, statuses
 
 # Each trap: what the vendor (or a part of it) gets wrong, and the test that notices.
 GATE = "source_days_outside_band"
@@ -60,7 +60,7 @@ def _land(settings: Settings, sources: set[str]) -> None:
 
 
 def _verdicts(
-    folder: Path, faults: list[dict[str, Any]], seeded_file: Path, parsed_project: Callable[[], Any]
+    folder: Path, faults: list[dict[str, Any]], seeded_file: Path, project: Project
 ) -> dict[str, str]:
     """The verdict of each trap's test after the vendors were asked and the models of the focus stage were run."""
     with serving(folder / "state", days=24, scale=0.1, only=VENDORS, faults=faults) as (sandbox, port):
@@ -68,26 +68,26 @@ def _verdicts(
         _land(settings, VENDORS | {"prices"})
     settings.warehouse_path.parent.mkdir(parents=True)
     shutil.copy(seeded_file, settings.warehouse_path)
-    built = Warehouse(settings.warehouse_path, parsed_project)
+    built = Warehouse(settings.warehouse_path, project)
     with built.connect() as connection:
         connection.execute("drop schema raw cascade")
     columns = built.contract("focus_cost_and_usage")
     warehouse.prepare(settings, lake_of(settings), frozen_columns=columns, fingerprint="", run_id="trap", full=True)
     built.build(*MODELS, full_refresh=True)
-    outcome = invoke(["test", "--select", *(test for _, test in TRAPS.values())], built.path, parsed_project())
+    outcome = invoke(["test", "--select", *(test for _, test in TRAPS.values())], built.path, project.parsed)
     [outside] = built.rows("select count(*) as days from focus.focus_billed_vs_rated where state = 'outside band'")
     return {GATE: "fail" if outside["days"] else "pass"} | {r.node.name: str(r.status) for r in outcome.result.results}
 
 
 @pytest.fixture(scope="module")
-def honest(tmp_path_factory: pytest.TempPathFactory, seeded_file: Path, parsed_project: Callable[[], Any]) -> dict[str, str]:
-    return _verdicts(tmp_path_factory.mktemp("honest"), [], seeded_file, parsed_project)
+def honest(tmp_path_factory: pytest.TempPathFactory, seeded_file: Path, project: Project) -> dict[str, str]:
+    return _verdicts(tmp_path_factory.mktemp("honest"), [], seeded_file, project)
 
 
 @pytest.fixture(scope="module")
-def wrong(tmp_path_factory: pytest.TempPathFactory, seeded_file: Path, parsed_project: Callable[[], Any]) -> dict[str, str]:
+def wrong(tmp_path_factory: pytest.TempPathFactory, seeded_file: Path, project: Project) -> dict[str, str]:
     faults = [fault for fault, _ in TRAPS.values()]
-    return _verdicts(tmp_path_factory.mktemp("wrong"), faults, seeded_file, parsed_project)
+    return _verdicts(tmp_path_factory.mktemp("wrong"), faults, seeded_file, project)
 
 
 @pytest.mark.parametrize("trap", TRAPS)
