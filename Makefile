@@ -54,7 +54,7 @@ test: $(STAMP) lint ## lint and every test but the long campaigns
 	cat build/pipeline-tests.log; \
 	exit $$((pipeline || rest))
 
-soak: $(STAMP) ## the long campaigns: thirty kills and what else takes long
+soak: $(STAMP) ## the long campaigns: thirty kills, 2,000 wrong payloads of every source
 	@$(BIN)/python -m pytest -m soak --timeout 7200 -s
 
 bench: $(STAMP) ## daily against full run at 120 and 420 days

@@ -31,6 +31,10 @@ class SourceConfig:
         """The option of that name, or the default when it is missing or empty."""
         return self.options.get(name) or default
 
+    def entries(self, name: str, default: str = "") -> list[str]:
+        """The comma-separated entries of that option, without blanks and empty ones."""
+        return [entry for part in self.option(name, default).split(",") if (entry := part.strip())]
+
     def missing(self) -> list[str]:
         """Names of the variables that must still be set before the source can be asked; empty when it is ready."""
         prefix = f"AISL_{self.source.upper()}_"

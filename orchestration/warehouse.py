@@ -24,7 +24,7 @@ from orchestration.freeze import frozen_keys
 from orchestration.settings import DBT_PROJECT, Settings
 
 # Cut by day or file, but small and needed whole: they have no charge days to rebuild.
-_ALWAYS_WHOLE = ("invoices", "prices", "seats", "expenses")
+_ALWAYS_WHOLE = ("invoices", "prices", "seats", "expenses", "outcomes")
 _DUCKDB_TYPES = {
     "text": "varchar",
     "money_text": "varchar",
@@ -42,6 +42,9 @@ class WarehouseBusy(RuntimeError):
 
 class DeliveryUnreadable(RuntimeError):
     """A file the manifest names is gone or is no whole Parquet file."""
+
+# Models of later rooms read the staging models of these by name.
+_ALWAYS_BUILT = ("anthropic", "expenses", "files", "invoices", "openai", "outcomes", "prices", "seats")
 
 
 @dataclass(frozen=True)
@@ -161,9 +164,9 @@ def project_fingerprint(settings: Settings, lake: Lake) -> str:
 
 
 def sources_on(settings: Settings, lake: Lake) -> list[str]:
-    """Sources whose models are built, by name: those with credentials, and those that ever delivered."""
+    """Sources whose models are built, by name: those with credentials, those that ever delivered, and `_ALWAYS_BUILT`."""
     delivered = {key.split("/")[1] for key in lake.list("manifest")}
-    return sorted(delivered | {account.source for account in settings.accounts if account.is_on()})
+    return sorted(delivered.union(_ALWAYS_BUILT, (account.source for account in settings.accounts if account.is_on())))
 
 
 def seed_folders(settings: Settings) -> list[Path]:

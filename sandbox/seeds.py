@@ -128,7 +128,7 @@ def _allocation_rules() -> Rows:
         *_rule("support-proportional", 10, "proportional", service="AWS Support (Business)", basis="team_spend"),
         *_rule("savings-plan-fixed", 20, "fixed", service="Savings Plans for AWS Compute usage",
                targets=tuple((t.team, "2" if t.team in ("platform", "data") else "1") for t in TEAMS)),
-        *_rule("network-even", 30, "even", service="Amazon Virtual Private Cloud"),
+        *_rule("network-engineers", 30, "metric", service="Amazon Virtual Private Cloud", basis="engineers"),
         *_rule("data-transfer-proportional", 40, "proportional", service="AWS Data Transfer", basis="team_spend"),
         *_rule("cache-fixed", 50, "fixed", service="Amazon ElastiCache",
                targets=(("support-ai", "3"), ("it-knowledge", "2"), ("platform", "1"))),
@@ -136,6 +136,12 @@ def _allocation_rules() -> Rows:
         *_rule("credit-proportional", 70, "proportional", category="Credit", basis="team_spend"),
         *_rule("seats-even", 80, "even", source="invoices", category="Purchase"),
         *_rule("invoice-tax-even", 90, "even", source="invoices", category="Tax"),
+    ]  # fmt: skip
+
+
+def _allocation_metrics() -> Rows:
+    return [
+        {"metric": "engineers", "team": t.team, "value": str(sum(p.team == t.team for p in PEOPLE)), **_OPEN} for t in TEAMS
     ]  # fmt: skip
 
 
@@ -164,6 +170,45 @@ def _budgets() -> Rows:
     return rows
 
 
+# Cost of the same unit by hand and the target, USD; what is decided with the number.
+_SUCCESSES = (
+    ("support-copilot", "conversation", "the customer did not come back within 24 hours", "answer without a person or hand over", "4.80", "0.03"),
+    ("contract-extraction", "document", "no field was corrected by a reviewer", "which contract types stay automatic", "19.00", "0.60"),
+    ("sales-research-agent", "report", "a seller opened the brief before the meeting", "keep the agent or cap its steps", "22.00", "2.00"),
+    ("internal-knowledge-bot", "answer", "the answer was accepted", "which model answers", "2.10", "0.05"),
+    ("marketing-drafting", "asset", "the draft was published", "which drafts are made at all", "35.00", "0.50"),
+)  # fmt: skip
+
+
+def _unit_definitions() -> Rows:
+    teams = {w.workflow: w.team for w in WORKFLOWS}
+    rows = [
+        {"unit": "successful_outcome", "workflow": workflow, "event": event, "success_means": means, "decision": decision,
+         "spend_workflow": "", "manual_unit_cost": manual, "target_unit_cost": target,
+         "owner_person_id": owner(teams[workflow]).person_id, **_OPEN}
+        for workflow, event, means, decision, manual, target in _SUCCESSES
+    ]  # fmt: skip
+    for unit, decision, target in (
+        ("pull_request_merged", "which teams get which coding tools", "1.00"), ("developer_sprint", "seats and caps of coding tools", "2.00"),
+        ("deployment", "", ""), ("active_user", "seats and caps of coding tools", ""),
+    ):  # fmt: skip
+        rows.append({"unit": unit, "workflow": "", "event": "", "success_means": "", "decision": decision, "spend_workflow": CODING_WORKFLOW,
+                     "manual_unit_cost": "", "target_unit_cost": target, "owner_person_id": owner("devx").person_id, **_OPEN})  # fmt: skip
+    return rows
+
+
+def _changes() -> Rows:
+    return [
+        {"change_id": name, "changed_on": day.isoformat(), "kind": kind, "workflow": workflow, "description": text,
+         "window_days": "28", "owner_person_id": owner(team).person_id}
+        for name, day, kind, workflow, text, team in (
+            ("haiku-contract", calendar.NEGOTIATED_PRICE_FROM, "price", "", "Contract price of claude-haiku-4-5", "platform"),
+            ("support-sonnet-5", calendar.MODEL_UPGRADE, "model", "support-copilot", "claude-sonnet-4-5 to claude-sonnet-5", "support-ai"),
+            ("coding-sonnet-5", calendar.MODEL_UPGRADE, "model", CODING_WORKFLOW, "claude-sonnet-4-5 to claude-sonnet-5", "devx"),
+        )
+    ]  # fmt: skip
+
+
 _HEADERS = {
     "teams": "team,team_name,cost_center,department,owner_person_id,valid_from,valid_to",
     "people": "person_id,display_name,team,valid_from,valid_to",
@@ -173,8 +218,11 @@ _HEADERS = {
     "customers": "customer_id,customer_name",
     "gateway_deployments": "gateway_source,model_id,provider_source,provider_account,provider_credential_id,workspace_id,valid_from,valid_to",
     "allocation_rules": "rule_id,priority,source,service_name,sub_account_id,charge_category,method,basis,target_team,weight,valid_from,valid_to",
+    "allocation_metrics": "metric,team,value,valid_from,valid_to",
     "budgets": "budget_id,scope_type,scope,period_start,period_end,amount_usd,owner_person_id",
     "period_close_rules": "invoice_issuer_name,close_business_days,valid_from,valid_to",
+    "unit_definitions": "unit,workflow,event,success_means,decision,spend_workflow,manual_unit_cost,target_unit_cost,owner_person_id,valid_from,valid_to",
+    "changes": "change_id,changed_on,kind,workflow,description,window_days,owner_person_id",
     "price_overrides": "provider_id,model_id,token_meter,tier,context_from_tokens,price_usd_per_million,source,valid_from,valid_to",
 }
 
@@ -184,9 +232,9 @@ def files() -> dict[str, str]:
     rows: dict[str, Rows] = {
         "teams": _teams(), "people": _people(), "identities": _identities(), "ownership": _ownership(), "workflows": _workflows(),
         "customers": [{"customer_id": i, "customer_name": n} for i, n in CUSTOMERS], "gateway_deployments": _deployments(),
-        "allocation_rules": _allocation_rules(), "budgets": _budgets(),
+        "allocation_rules": _allocation_rules(), "allocation_metrics": _allocation_metrics(), "budgets": _budgets(),
         "period_close_rules": [{"invoice_issuer_name": "", "close_business_days": "5", **_OPEN}],
-        "price_overrides": prices.override_rows(),
+        "unit_definitions": _unit_definitions(), "changes": _changes(), "price_overrides": prices.override_rows(),
     }  # fmt: skip
     found = {}
     for name, header in _HEADERS.items():

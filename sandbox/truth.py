@@ -100,11 +100,22 @@ def _vendor_days(company: Company) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema).sort(pl.all())
 
 
+def _outcomes(company: Company) -> pl.DataFrame:
+    from sandbox.exports.outcomes import outcomes
+
+    frame = pl.DataFrame(outcomes(company), schema=["outcome_date", "workflow", "event", "customer_id", "events", "successes", "reported_by"])
+    return frame.select(
+        pl.col("outcome_date").str.to_date(), "workflow", "event", pl.col("customer_id").replace("", None),
+        pl.col("events", "successes").cast(pl.Int64),
+    )  # fmt: skip
+
+
 def write(company: Company, folder: Path) -> None:
-    """Write requests, outside_gateway, work_items, vendor_days (Parquet) and incidents (JSON); the invoices come with the drop folder."""
+    """Write requests, outside_gateway, work_items, vendor_days, outcomes (Parquet) and incidents (JSON); the invoices come with the drop folder."""
     folder.mkdir(parents=True, exist_ok=True)
     _requests(company).write_parquet(folder / "requests.parquet")
     _outside(company).write_parquet(folder / "outside_gateway.parquet")
     _work_items(company).write_parquet(folder / "work_items.parquet")
     _vendor_days(company).write_parquet(folder / "vendor_days.parquet")
+    _outcomes(company).write_parquet(folder / "outcomes.parquet")
     (folder / "incidents.json").write_text(json.dumps(_incidents(company), indent=1) + "\n")

@@ -135,3 +135,17 @@ case when {{ expression }} < 0 then ceil({{ expression }}) else floor({{ express
     + cast((cast(({{ dividend }} div cast(1000000000000 as decimal(38, 0))) as decimal(38, 0)) % {{ divisor }} * cast(1000000000000 as decimal(38, 0))
         + {{ dividend }} % cast(1000000000000 as decimal(38, 0))) div {{ divisor }} as decimal(38, 0)))
 {%- endmacro %}
+
+{#- A cost DECIMAL(38,14) per unit of a quantity DECIMAL(28,12), as DECIMAL(38,14): half up at the last digit, once. The quantity
+    counts to 1e-6 (in millions of tokens: to one token); null where it is then not positive. Costs below 1e17 fit. -#}
+{% macro cost_per_unit(cost, quantity) -%}
+{%- set units = 'cast(' ~ quantity ~ ' as decimal(28, 6))' -%}
+case when {{ units }} > 0 then
+    cast(cast(case when {{ cost }} < 0 then -1 else 1 end
+        * {{ integer_quotient(
+            '(' ~ decimal_units('abs(' ~ cost ~ ')', 14) ~ ' * cast(1000000 as ' ~ wide_integer_type() ~ ') + '
+                ~ integer_quotient(decimal_units(units, 6), 'cast(2 as ' ~ wide_integer_type() ~ ')') ~ ')',
+            decimal_units(units, 6)) }} as decimal(38, 0))
+        * cast(0.00000000000001 as decimal(14, 14)) as decimal(38, 14))
+end
+{%- endmacro %}

@@ -60,3 +60,33 @@ case
     else {{ provider }}
 end
 {%- endmacro %}
+
+{#- Tags held as JSON text, in compact spelling and without the prefixes that vendors put before the company's own keys:
+    `user:` (AWS), `label/`, `project_label/` and `tag/` (GCP). -#}
+{% macro plain_tags(document) -%}
+replace(replace(replace(replace(replace(replace({{ document }}, '": ', '":'), ', "', ',"'), '"user:', '"'), '"project_label/', '"'), '"label/', '"'), '"tag/', '"')
+{%- endmacro %}
+
+{#- The first of `names` that one of the JSON `documents` has, documents in order. -#}
+{% macro first_tag(documents, names) -%}
+coalesce(
+    {%- for document in documents %}{% set outer = loop %}{% for name in names %}{{ json_text(document, name) }}{{ ', ' if not (outer.last and loop.last) }}{% endfor %}{% endfor -%}
+    {{ ', null' if documents | length * names | length == 1 }})
+{%- endmacro %}
+
+{#- `key=value` as it stands in compact JSON text. -#}
+{% macro tag_pair(external_id) -%}
+concat('"', split_part({{ external_id }}, '=', 1), '":"', split_part({{ external_id }}, '=', 2), '"')
+{%- endmacro %}
+
+{#- What a ledger row was for its work item (R75): `rework` from the day after the item was first done or merged, `review` when
+    somebody else than its assignee worked on it while its first pull request was open, else `build`; null without a known item. -#}
+{% macro work_phase(ledger, items) -%}
+case
+    when {{ items }}.work_item_key is null then null
+    when {{ ledger }}.charge_date > cast({{ items }}.first_done_at as date) then 'rework'
+    when {{ ledger }}.user_id <> {{ items }}.assignee_person_id and {{ ledger }}.charge_date >= cast({{ items }}.first_pull_request_at as date)
+        then 'review'
+    else 'build'
+end
+{%- endmacro %}

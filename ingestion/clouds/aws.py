@@ -61,7 +61,7 @@ def find_months(config: SourceConfig, folder: S3Folder) -> dict[str, dict[str, M
 
     Raises ContractBroken when several exports of one kind below the prefix carry the same month.
     """
-    chosen = {name.strip().lower() for name in config.option("export").split(",") if name.strip()}
+    chosen = {name.lower() for name in config.entries("export")}
     manifests: dict[str, list[tuple[str, Window]]] = {}
     for item in folder.files():
         match = _MANIFEST.match(item.name)

@@ -86,7 +86,7 @@ def newest_runs(config: SourceConfig, folder: Folder, types: Iterable[str]) -> l
     Raises ContractBroken for a manifest that cannot be read, and when two exports of one type carry the same month and
     the option `exports` names neither: adding both would double it.
     """
-    chosen = {name.strip().lower() for name in config.option("exports").split(",") if name.strip()}
+    chosen = {name.lower() for name in config.entries("exports")}
     found: dict[tuple[str, str, date], Run] = {}
     for item in folder.files():
         if posixpath.basename(item.name).lower() != "manifest.json":

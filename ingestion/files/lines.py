@@ -79,4 +79,9 @@ def _cell(cell: str | None, kind: str, column: str) -> Cell:
             return date.fromisoformat(cell.strip()[:10])
         except ValueError:
             raise Refused("unreadable_time", column) from None
+    if kind == "int":
+        try:
+            return int(cell)
+        except ValueError:
+            raise Refused("not_a_number", column) from None
     return instant(cell.strip(), column) if kind == "ts" else cell.strip()

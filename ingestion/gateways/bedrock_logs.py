@@ -184,7 +184,7 @@ def _unpacked(name: str, content: bytes) -> bytes:
 def _profiles(config: SourceConfig) -> dict[str, str]:
     """Model by id of an application inference profile."""
     found: dict[str, str] = {}
-    for entry in filter(None, (part.strip() for part in config.option("profiles").split(","))):
+    for entry in config.entries("profiles"):
         profile, separator, model = entry.partition("=")
         if not separator or not profile.strip() or not model.strip():
             raise RequestRejected(

@@ -136,7 +136,7 @@ def find_spans(config: SourceConfig, _: Sequence[Window]) -> list[Window]:
 def fetch_spans(_: Client, config: SourceConfig, windows: Sequence[Window]) -> Iterator[tuple[Window, Batch]]:
     """Model calls of each file. No control total: telemetry has no money."""
     folder = open_folder(config)
-    named = {s.strip() for s in config.option("exclusive_scopes").split(",") if s.strip()}
+    named = set(config.entries("exclusive_scopes"))
     prefix = config.option("label_prefix")
     for window in windows:
         name = window.locator or ""

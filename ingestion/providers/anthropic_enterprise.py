@@ -45,7 +45,7 @@ def fetch_analytics_cost(client: Client, config: SourceConfig, windows: Sequence
 
     Raises ContractBroken when the groups of a day cost more than the day.
     """
-    groups = [name for name in config.option("groups", "product,model").split(",") if name]
+    groups = config.entries("groups", "product,model")
     basis = config.option("cost_basis", "estimated")
     whole = {w.key: b for w, b in _walk(client, windows, [], basis)}
     for window, grouped in _walk(client, windows, groups, basis):

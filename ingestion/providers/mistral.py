@@ -59,7 +59,7 @@ def fetch_usage_by_workspace(
     client: Client, config: SourceConfig, windows: Sequence[Window]
 ) -> Iterator[tuple[Window, Batch]]:
     """Entries of each month and listed workspace; none without a list. Control total in the account's currency."""
-    workspaces = [w.strip() for w in config.option("workspaces").split(",") if w.strip()]
+    workspaces = config.entries("workspaces")
     for window in windows:
         yield _month(client, config, USAGE_BY_WORKSPACE, window, workspaces)
 

@@ -38,7 +38,7 @@ def headers(config: SourceConfig) -> dict[str, str]:
 
 def repositories(config: SourceConfig) -> list[str]:
     """`owner/name` of the repositories to read, from the option `repos` (comma separated)."""
-    names = [name.strip() for name in config.option("repos").split(",") if name.strip()]
+    names = config.entries("repos")
     bad = [name for name in names if name.count("/") != 1]
     if bad or not names:
         raise RequestRejected(

@@ -36,7 +36,7 @@ def headers(config: SourceConfig) -> dict[str, str]:
 
 def projects(config: SourceConfig) -> list[str]:
     """`group/name` of the projects to read, from the option `projects` (comma separated)."""
-    names = [name.strip().strip("/") for name in config.option("projects").split(",") if name.strip()]
+    names = [name.strip("/") for name in config.entries("projects")]
     bad = [name for name in names if "/" not in name]
     if bad or not names:
         raise RequestRejected(

@@ -441,7 +441,7 @@ def _search(
 def _jql(config: SourceConfig, windows: Sequence[Window]) -> str:
     first, after = windows[0].start - DAY, windows[-1].end + DAY
     jql = f'updated >= "{first:%Y-%m-%d %H:%M}" AND updated <= "{after:%Y-%m-%d %H:%M}"'
-    keys = [key.strip() for key in config.option("projects").split(",") if key.strip()]
+    keys = config.entries("projects")
     if any(not _PROJECT_KEY.fullmatch(key) for key in keys):
         raise RequestRejected(
             tried="jira: read the list of projects",

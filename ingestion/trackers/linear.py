@@ -365,7 +365,7 @@ def _between(windows: Sequence[Window]) -> dict[str, Any]:
 
 
 def _issue_filter(config: SourceConfig, windows: Sequence[Window]) -> dict[str, Any]:
-    keys = [key.strip() for key in config.option("teams").split(",") if key.strip()]
+    keys = config.entries("teams")
     if any(not _TEAM_KEY.fullmatch(key) for key in keys):
         raise RequestRejected(
             tried="linear: read the list of teams",

@@ -12,16 +12,44 @@ from orchestration.review import formats as f
 from orchestration.review.headlines import kpis, verdicts
 from orchestration.review.page import Section
 from orchestration.review.queries import Review
-from orchestration.review.sections import attribution, evidence, outlook, spend
+from orchestration.review.sections import attribution, evidence, outlook, spend, units
 from orchestration.review.sections.spend import workflow_rows
 
-__all__ = ["render", "verdicts", "workflow_rows"]
+__all__ = ["render", "render_explained", "verdicts", "workflow_rows"]
 
 _HERE = Path(__file__).parent
 
 
 def render(review: Review) -> str:
     """The whole page as HTML text."""
+    return _page(
+        review,
+        title=f"AI spend review, {review.context.company or review.context.profile}",
+        kicker="AI spend review",
+        verdicts=verdicts(review),
+        kpis=kpis(review),
+        sections=_sections(review),
+        glossary=_GLOSSARY,
+        beside=("explain.html", "Single dollars explained"),
+    )
+
+
+def render_explained(review: Review, sections: Sequence[Section]) -> str:
+    """The page that explains single ledger rows, as HTML text."""
+    empty = Section("nothing", "Nothing to explain", "The snapshot holds no ledger rows of the last full month.")
+    return _page(
+        review,
+        title=f"AI spend explained, {review.context.company or review.context.profile}",
+        kicker="From a dollar back to its charge, requests and rule",
+        verdicts=[],
+        kpis=[],
+        sections=list(sections) or [empty],
+        glossary=[entry for entry in _GLOSSARY if entry[0] in ("Fidelity tier", "WAPE", "Bias")],
+        beside=("review.html", "Back to the review"),
+    )
+
+
+def _page(review: Review, **parts: object) -> str:
     import jinja2
     from markupsafe import Markup
 
@@ -37,13 +65,9 @@ def render(review: Review) -> str:
     environment.filters["svg"] = Markup
     return environment.get_template("review.html.j2").render(
         style=Markup((_HERE / "review.css").read_text(encoding="utf-8")),
-        title=f"AI spend review, {review.context.company or review.context.profile}",
         context=review.context,
         facts=_facts(review),
-        verdicts=verdicts(review),
-        kpis=kpis(review),
-        sections=_sections(review),
-        glossary=_GLOSSARY,
+        **parts,
     )
 
 
@@ -69,7 +93,9 @@ def _sections(review: Review) -> list[Section]:
         spend.daily(review),
         spend.by_provider(review),
         spend.workflow_ledger(review),
+        units.unit_costs(review),
         attribution.coverage(review),
+        attribution.worklist(review),
         evidence.tie_out(review),
         outlook.pacing(review),
         outlook.backtest(review),
@@ -86,6 +112,7 @@ _GLOSSARY: Sequence[tuple[str, str]] = (
     ("Fidelity tier", "How surely a share of a charge is tied to who caused it: call, session, person, team, policy, unattributed."),
     ("Attribution coverage", "Spend of the tiers call, session, person and team over all spend. Policy and unattributed do not count."),
     ("Workflow ledger", "Token usage and every charge that carries a workflow, by month; other cloud charges and seats are outside of it."),
+    ("Unit cost", "Cost of a scope over what was counted in it, pooled over the period; where nothing was counted, that is said instead of a number."),
     ("Tied", "Invoice, FOCUS and ledger of a closed billing period agree within the tolerance."),
     ("Open", "The billing period is not closed; differences are not judged yet."),
     ("80 % interval", "A range meant to hold the outcome 8 times out of 10; beside it stands how often it did."),

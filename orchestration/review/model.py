@@ -36,7 +36,8 @@ class ReviewContext:
 
 @dataclass(frozen=True)
 class ReviewFiles:
-    """The two files of one review pack."""
+    """The files of one review pack."""
 
     html: Path
+    explained: Path
     workbook: Path

@@ -1,4 +1,4 @@
-"""Builds the review pack: reads the snapshot once, then writes the page and the workbook from the same facts."""
+"""Builds the review pack: reads the snapshot once, then writes the pages and the workbook from the same facts."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ from orchestration.review.queries import read_review
 
 
 def build(connection: duckdb.DuckDBPyConnection, out_dir: Path, context: ReviewContext) -> ReviewFiles:
-    """Write `review.html` and `review.xlsx` into a folder, replacing older ones.
+    """Write `review.html`, `explain.html` and `review.xlsx` into a folder, replacing older ones.
 
     `connection` is a read-only connection to a published snapshot. The same snapshot and context give the same bytes.
     Raises `duckdb.Error` when a published relation lacks a column that the pages show.
     """
-    from orchestration.review.html import render
+    from orchestration.review.explain import explained
+    from orchestration.review.html import render, render_explained
     from orchestration.review.workbook import write_workbook
 
     review = read_review(connection, context)
     out_dir.mkdir(parents=True, exist_ok=True)
-    files = ReviewFiles(html=out_dir / "review.html", workbook=out_dir / "review.xlsx")
+    files = ReviewFiles(html=out_dir / "review.html", explained=out_dir / "explain.html", workbook=out_dir / "review.xlsx")
     files.html.write_text(render(review), encoding="utf-8")
+    files.explained.write_text(render_explained(review, explained(connection, review)), encoding="utf-8")
     write_workbook(review, files.workbook)
     return files

@@ -92,6 +92,26 @@ from marts.fidelity_error
 order by fidelity_tier, spend desc nulls last, allocation_method
 """
 
+_WORKLIST = """
+select rank, kind, source, object_type, external_id, gain, action, cost, share_of_spend, days
+from marts.attribution_worklist
+order by rank
+limit $limit
+"""
+
+_WORKLIST_TOTAL = """
+select count(*) as things, sum(cost) filter (where gain = 'coverage') as coverage_cost
+from marts.attribution_worklist
+"""
+
+_DIFFERENCES = """
+select invoice_issuer_name, billing_period, billing_currency, difference_name, invoice_amount, focus_amount, difference,
+       reporting_difference, is_within_tolerance
+from marts.invoice_difference
+where difference <> 0
+order by is_within_tolerance, billing_period desc, abs(difference) desc, invoice_issuer_name, difference_name
+"""
+
 _TIE_OUT = """
 select invoice_issuer_name, billing_period, billing_currency, invoice_amount, focus_amount, ledger_amount, tax_amount,
        difference_invoice_focus, difference_focus_ledger, tolerance, rows_in_focus, state
@@ -174,7 +194,7 @@ order by dimension, rank, member
 
 _WORK_ITEMS = """
 select work_item_key, work_item_type, team, feature, sprint, status, created_at, resolved_at, cost, cost_call,
-       cost_session, cost_person, calls, tokens, models, sessions, pull_requests, is_delivered
+       cost_session, cost_person, cost_rework, cost_error, calls, tokens, models, sessions, pull_requests, is_delivered
 from marts.work_item_cost
 where cost is not null and cost <> 0
 order by cost desc, work_item_key
@@ -193,6 +213,34 @@ select rule_id, description, source, checked_on, rows_checked, rows_failing, exa
 from marts.focus_conformance
 qualify checked_on = max(checked_on) over (partition by rule_id, source)
 order by case state when 'fail' then 0 when 'waived' then 1 else 2 end, level, rows_failing desc, rule_id, source
+"""
+
+_UNIT_COSTS = """
+select unit, scope_type, scope, period_kind, period_start, is_complete, numerator, denominator, top_decile_share, unit_cost, previous_unit_cost,
+       previous_quarter_unit_cost, change_share, cost_change, volume_effect, unit_cost_effect, reading, target_unit_cost, target_state,
+       manual_unit_cost, counted_share, state, decision, is_core, owner_person_id
+from marts.unit_cost
+where scope_type in ('total', 'team', 'workflow')
+  and (period_kind = 'month' and period_start = $month
+    or period_kind = 'sprint' and period_start = (select max(period_start) from marts.unit_cost where period_kind = 'sprint' and is_complete))
+order by unit <> 'successful_outcome', unit, scope_type <> 'total', scope_type, numerator desc, scope
+"""
+
+_TOP_USERS = """
+select max(members) as members, max(cumulative_share) filter (where 10 * (rank - 1) < members) as share
+from marts.spend_concentration
+where month = $month and dimension = 'user'
+having count(*) > 0
+"""
+
+_CACHE_RECOUNT = """
+select sum(input_cost) as input_cost, sum(naive_input_cost) as naive_input_cost,
+       sum(naive_input_cost)::double / nullif(sum(input_cost)::double, 0) as overstatement,
+       sum(tokens_cache_read)::double
+           / nullif(sum(tokens_input_uncached + tokens_cache_read + tokens_cache_write)::double, 0) as cached_share
+from marts.cache_recount
+where month = $month and state = 'recounted'
+having count(*) > 0
 """
 
 _FRESHNESS = """
@@ -245,11 +293,18 @@ class Review:
     unconverted: list[Row]
     workflow_month: date
     workflows: list[Row]
+    unit_month: date
+    unit_costs: list[Row]
+    top_users: Row | None
+    cache_recount: Row | None
     coverage_month: date
     coverage: list[Row]
     coverage_by_team: list[Row]
     fidelity: list[Row]
+    worklist: list[Row]
+    worklist_total: Row
     tie_out: list[Row]
+    differences: list[Row]
     month_end: Row | None
     forecast_days: list[Row]
     forecast_totals: list[Row]
@@ -375,6 +430,14 @@ def read_review(connection: duckdb.DuckDBPyConnection, context: ReviewContext) -
 
     workflow_months = snapshot.rows("workflow_ledger", "select distinct month from marts.workflow_ledger where month <= $last", last=month)
     workflow_month = _newest(workflow_months, full_month)
+    unit_months = snapshot.rows(
+        "unit_cost",
+        "select distinct period_start as month from marts.unit_cost where period_kind = 'month' and period_start <= $last",
+        last=month,
+    )
+    unit_month = _newest(unit_months, full_month)
+    top_users = snapshot.rows("spend_concentration", _TOP_USERS, month=unit_month)
+    cache_recount = snapshot.rows("cache_recount", _CACHE_RECOUNT, month=unit_month)
     coverage = snapshot.rows("attribution_coverage", _COVERAGE, first=date(1970, 1, 1), last=month)
     coverage_month = _newest(coverage, full_month)
     totals = snapshot.rows("work_item_cost", _WORK_ITEM_TOTAL)
@@ -391,11 +454,18 @@ def read_review(connection: duckdb.DuckDBPyConnection, context: ReviewContext) -
         unconverted=snapshot.rows("daily_spend", _UNCONVERTED, last=last),
         workflow_month=workflow_month,
         workflows=snapshot.rows("workflow_ledger", _WORKFLOWS, month=workflow_month),
+        unit_month=unit_month,
+        unit_costs=snapshot.rows("unit_cost", _UNIT_COSTS, month=unit_month),
+        top_users=top_users[0] if top_users else None,
+        cache_recount=cache_recount[0] if cache_recount else None,
         coverage_month=coverage_month,
         coverage=coverage,
         coverage_by_team=snapshot.rows("attribution_coverage", _COVERAGE_BY_TEAM, month=coverage_month),
         fidelity=snapshot.rows("fidelity_error", _FIDELITY),
+        worklist=snapshot.rows("attribution_worklist", _WORKLIST, limit=200),
+        worklist_total=(snapshot.rows("attribution_worklist", _WORKLIST_TOTAL) or [{"things": 0, "coverage_cost": None}])[0],
         tie_out=snapshot.rows("invoice_tie_out", _TIE_OUT),
+        differences=snapshot.rows("invoice_difference", _DIFFERENCES),
         month_end=month_end,
         forecast_days=forecast_days,
         forecast_totals=snapshot.rows("forecast_total", _FORECAST_TOTALS),

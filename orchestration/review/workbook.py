@@ -146,6 +146,7 @@ def write_workbook(review: Review, path: Path) -> None:
         _summary(sheet("Summary", "What was spent, what it will come to, how much of it is explained"), review)
         _providers(sheet("Spend by provider", "Billed spend by provider and month, all charge categories"), review)
         _workflows(sheet("Workflow ledger", f"Spend by workflow, {review.month_label(review.workflow_month)}"), review)
+        _unit_costs(sheet("Unit costs", f"Cost per unit, {review.month_label(review.unit_month)}, with the month and the quarter before"), review)
         _coverage(sheet("Coverage", "Spend by fidelity tier with the error measured on own data"), review)
         _tie_out(sheet("Tie-out", "Invoice, FOCUS and ledger per issuer, billing period and billing currency"), review)
         _forecast(sheet("Forecast & pacing", "Forecast totals with intervals; budgets with pace and breach"), review)
@@ -388,6 +389,20 @@ def _backtest(sheet: _Sheet, review: Review) -> None:
         for r in review.backtest
     ]
     sheet.table(fields, rows, "No forecast of the past could be checked against what was then billed.")
+
+
+def _unit_costs(sheet: _Sheet, review: Review) -> None:
+    fields = [
+        _Field("Unit", "unit", width=24), _Field("By", "scope_type", width=11), _Field("Scope", "scope", width=26), _Field("Period", "period_kind", width=8), _Field("from", "period_start", "day"),
+        _Field("Cost", "numerator", "money"), _Field("Counted", "denominator", "count"), _Field("Top tenth of members", "top_decile_share", "share"),
+        _Field("Per unit", "unit_cost", "money"), _Field("Month before", "previous_unit_cost", "money"),
+        _Field("Quarter before", "previous_quarter_unit_cost", "money"), _Field("Change", "change_share", "share"),
+        _Field("Cost change", "cost_change", "money"), _Field("from volume", "volume_effect", "money"),
+        _Field("from unit cost", "unit_cost_effect", "money"), _Field("Reading", "reading", width=16), _Field("Target", "target_unit_cost", "money"),
+        _Field("Target state", "target_state", width=12), _Field("By hand", "manual_unit_cost", "money"), _Field("State", "state", width=15),
+        _Field("Decision", "decision", width=34), _Field("Owner", "owner_person_id", width=12),
+    ]  # fmt: skip
+    sheet.table(fields, review.unit_costs, "Nothing was counted: no outcome counts, no work tracker and no request log.")
 
 
 def _movers(sheet: _Sheet, review: Review) -> None:

@@ -18,6 +18,7 @@ from sandbox.exports import (
     focus_files,
     gcp,
     otel,
+    outcomes,
     seats,
 )
 
@@ -32,4 +33,5 @@ EXPORTS: dict[str, ModuleType] = {
     "azure_llm_logs": azure_llm_logs,
     "seats": seats,
     "expenses": expenses,
+    "outcomes": outcomes,
 }

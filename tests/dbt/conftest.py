@@ -34,7 +34,7 @@ CONTEXT_COLUMNS = {
 PERIOD_COLUMNS = {
     "source": "varchar", "account": "varchar", "billing_period": "date", "content_hash": "varchar", "frozen_at": "timestamp",
 }  # fmt: skip
-ALWAYS_WHOLE = ("invoices", "prices", "seats", "expenses")
+ALWAYS_WHOLE = ("invoices", "prices", "seats", "expenses", "outcomes")
 Rows = Sequence[Mapping[str, Any]]
 
 

@@ -119,8 +119,9 @@ def put_charges(warehouse: Any, charges: Sequence[Row]) -> None:
     columns = warehouse.contract("focus_cost_and_usage")
     with warehouse.connect() as connection:
         connection.execute("create schema if not exists focus")
-        estimates = ", ".join(f"{c} {t}" for c, t in warehouse.contract("int_vendor_estimate").items())
-        connection.execute(f"create table if not exists focus.int_vendor_estimate ({estimates})")
+        for name in ("int_vendor_estimate", "int_reported_requests"):
+            declared = ", ".join(f"{c} {t}" for c, t in warehouse.contract(name).items())
+            connection.execute(f"create table if not exists focus.{name} ({declared})")
         drop(connection, "focus.focus_cost_and_usage")
         connection.execute(
             f"create table focus.focus_cost_and_usage ({', '.join(f'{c} {t}' for c, t in columns.items())})"
@@ -144,7 +145,7 @@ def company_warehouse(raw_warehouse: Any, charges: Sequence[Row], calls: Sequenc
     for name, rows in seeds.items():
         warehouse.seed(name, rows)
     put_charges(warehouse, charges)
-    warehouse.build("models/staging")
+    warehouse.build("models/staging", "int_price")
     return warehouse
 
 

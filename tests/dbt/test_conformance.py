@@ -120,6 +120,10 @@ GOOD: dict[str, Frames] = {
     "tax": rows(TAX),
     "commitment": rows(PURCHASE, charge(**COVERED)),
     "invoice": rows(charge(InvoiceId="i-1"), focus_invoice_detail=[line()]),
+    "a month of Pacific time": rows(
+        charge(InvoiceId="i-1", BillingPeriodStart="2026-09-01 07:00:00", BillingPeriodEnd="2026-10-01 07:00:00"),
+        focus_invoice_detail=[line()],
+    ),
     "frozen": rows(charge(), frozen_charges=[charge(x_charge_id="c-0")]),
     "split": rows(split(), split()),
     "json": rows(
@@ -181,6 +185,7 @@ BROKEN: list[tuple[str, Frames, set[str]]] = [
     ("S7", rows(split()), set()),
     ("S8", rows(charge(), charge(SkuMeter="Output Tokens")), set()),
     ("S9", rows(charge(), charge(x_SourceId="files", x_Dataset="focus")), set()),
+    ("S9", rows(charge(x_SourceId="aws", x_Dataset="focus_export"), charge(x_SourceId="aws", x_Dataset="cur_export")), set()),
     ("S10", rows(charge(), focus_invoice_detail=[line(ChargeCategory="Purchase")]), set()),
     ("S11", rows(charge(), focus_invoice_detail=[line(ReferenceInvoiceId=None)]), set()),
     ("S11", rows(charge(), focus_invoice_detail=[line(PaymentCurrencyInvoiceDetailId="9")]), set()),

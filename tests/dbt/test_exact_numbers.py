@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 from pathlib import Path
 
 import duckdb
@@ -111,6 +111,21 @@ def _run(sql: str, setup: str, parameters: list | None = None) -> list[tuple]:
 
 SPLIT = """select * from ({{ largest_remainder(relation='given', partition_by=['charge'], order_by=['target'], weight='weight',
     columns=['charge', 'target'], amounts={'amount': 'part'}%s) }}) as split order by charge, target"""
+
+
+def test_a_cost_per_unit_is_rounded_once_and_never_divides_by_nothing(compiled):
+    sql = compiled("select c, q, {{ cost_per_unit('c', 'q') }} from given")
+    rng = random.Random(5)
+    given = [("4000", "35"), ("8000", "115"), ("-4000", "35"), ("1", "3"), ("2", "3"), ("5", "0"), ("5", "-2"), ("0", "7"), ("0.00000000000001", "2"),
+             ("-0.00000000000001", "2"), ("99999999999999999.99999999999999", "1"), ("7", "0.000001"), ("7", "0.0000004"), ("6", "2.999999999999"),
+             ("99999999999.99999999999999", "999999999999999.999999999999")]  # fmt: skip
+    given += [(f"{rng.uniform(-1e9, 1e9):.14f}", f"{rng.uniform(0, 1e6):.12f}") for _ in range(200)]
+    rows = ", ".join(f"({c}::decimal(38, 14), {q}::decimal(28, 12))" for c, q in given)
+    digits = Context(prec=80, rounding=ROUND_HALF_UP)
+    for cost, quantity, found in _run(sql, f"create table given as select * from (values {rows}) as rows(c, q)"):
+        counted = digits.quantize(quantity, Decimal("0.000001"))
+        expected = digits.quantize(digits.divide(cost, counted), Decimal("1e-14")) if counted > 0 else None
+        assert found == expected, (cost, quantity)
 
 
 def test_a_split_adds_up_to_the_last_digit_whatever_the_weights(compiled):

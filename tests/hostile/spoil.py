@@ -8,6 +8,7 @@ import gzip
 import io
 import json
 import random
+import zipfile
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,6 +71,8 @@ def _spoiled(content: bytes, plan: Plan) -> Wrong | None:
     if plan.kind == "wrong encoding":
         at = plan.place % (len(content) + 1)
         return Wrong(content[:at] + b"\xff\xfe\xfa" + content[at:])
+    if content[:2] == b"PK":
+        return _zip(content, plan)
     if content[:4] == b"PAR1":
         return _parquet(content, plan)
     if content.lstrip()[:1] not in (b"{", b"["):
@@ -176,6 +179,21 @@ def _moved(parts: list[Any], at: int, plan: Plan) -> list[Any]:
     mixed = list(parts)
     random.Random(plan.value).shuffle(mixed)
     return mixed
+
+
+def _zip(content: bytes, plan: Plan) -> Wrong | None:
+    """One member of an archive spoiled."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    name = sorted(members)[plan.payload % len(members)]
+    wrong = _spoiled(members[name], plan)
+    if wrong is None:
+        return None
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for member, inner in (members | {name: wrong.content}).items():
+            archive.writestr(member, inner)
+    return Wrong(buffer.getvalue(), wrong.field)
 
 
 def _parquet(content: bytes, plan: Plan) -> Wrong | None:

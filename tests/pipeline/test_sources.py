@@ -58,3 +58,28 @@ def test_what_was_billed_is_in_focus_and_in_the_ledger(everything: Home, truth: 
     )
     assert {(s, a, c): v for s, a, c, v in focus} == {k: v for k, v in wanted.items() if v}
     assert {(s, a, c): v for s, a, c, v in ledger} == {k: v for k, v in wanted.items() if v}
+
+
+def test_outcomes_are_the_denominators_of_unit_costs(everything: Home, company: tuple[Path, dict[str, str]]) -> None:
+    counts = pl.read_parquet(company[0] / "truth" / "outcomes.parquet").filter(
+        pl.col("outcome_date") <= everything.settings().last_complete_day
+    )
+    wanted = {
+        (workflow, event, month): events
+        for workflow, event, month, events in counts.group_by(
+            "workflow", "event", pl.col("outcome_date").dt.strftime("%Y-%m").alias("month")
+        )
+        .agg(pl.col("events").sum())
+        .rows()
+    }
+    found = everything.query(
+        "select scope, unit, strftime(period_start, '%Y-%m'), denominator, state, unit_cost from marts.unit_cost"
+        " where period_kind = 'month' and scope_type = 'workflow' and unit in ('conversation', 'message', 'document', 'report', 'answer', 'asset', 'task')"
+        " and denominator > 0"
+    )
+    assert {(scope, unit, month): quantity for scope, unit, month, quantity, *_ in found} == wanted
+    assert {state for *_, state, _ in found} == {"measured"} and all(cost is not None for *_, cost in found)
+    [(recounted, overstated)] = everything.query(
+        "select count(*) filter (where state = 'recounted'), sum(overstated_cost) from marts.cache_recount where provider = 'Anthropic'"
+    )
+    assert recounted > 0 and overstated > 0

@@ -10,6 +10,25 @@ keys as (
         count(*) as work_item_count
     from {{ ref('int_pull_request_key') }}
     group by pull_request_id
+),
+
+-- A revert quotes the title it takes back: it takes back the newest pull request of that title merged before it.
+reverted as (
+    select pulls.pull_request_id, min(reverts.merged_at) as reverted_at
+    from pulls
+    inner join pulls as reverts
+        on reverts.source = pulls.source
+        and reverts.repo = pulls.repo
+        and reverts.title = concat('Revert "', pulls.title, '"')
+        and reverts.merged_at > pulls.merged_at
+    left join pulls as newer
+        on newer.source = pulls.source
+        and newer.repo = pulls.repo
+        and newer.title = pulls.title
+        and newer.merged_at > pulls.merged_at
+        and newer.merged_at < reverts.merged_at
+    where newer.pull_request_id is null
+    group by pulls.pull_request_id
 )
 
 select
@@ -31,8 +50,11 @@ select
     pulls.created_at,
     pulls.updated_at,
     pulls.closed_at,
-    pulls.merged_at
+    pulls.merged_at,
+    coalesce(pulls.title like 'Revert "%', false) as is_revert,
+    reverted.reverted_at
 from pulls
+left join reverted on reverted.pull_request_id = pulls.pull_request_id
 left join keys on keys.pull_request_id = pulls.pull_request_id
 left join {{ ref('dim_identity') }} as by_id
     on by_id.system = pulls.author_id_system

@@ -2,8 +2,35 @@ with handed_over as (
 {{ handed_over('work_item_models', work_item_columns()) }}
 ),
 
+pulls as (
+{{ handed_over('pull_request_models', pull_request_columns()) }}
+),
+
+changes as (
+{{ handed_over('work_item_change_models', work_item_change_columns()) }}
+),
+
+statuses_known as (
+{{ handed_over('work_item_status_models', work_item_status_columns()) }}
+),
+
 named_by_pull_request as (
-    select distinct work_item_key from {{ ref('int_pull_request_key') }}
+    select keys.work_item_key, min(pulls.created_at) as first_opened_at, min(pulls.merged_at) as first_merged_at
+    from {{ ref('int_pull_request_key') }} as keys
+    inner join pulls on pulls.pull_request_id = keys.pull_request_id
+    group by keys.work_item_key
+),
+
+first_done as (
+    select changes.source, changes.account, changes.native_id, min(changes.changed_at) as done_at
+    from changes
+    inner join statuses_known
+        on statuses_known.source = changes.source
+        and statuses_known.account = changes.account
+        and statuses_known.status_id = changes.to_id
+        and statuses_known.status_category = 'done'
+    where changes.field = 'status'
+    group by changes.source, changes.account, changes.native_id
 ),
 
 items as (
@@ -56,8 +83,18 @@ select
     items.created_at,
     items.updated_at,
     items.resolved_at,
+    named.first_opened_at as first_pull_request_at,
+    least(
+        coalesce(named.first_merged_at, first_done.done_at, items.resolved_at),
+        coalesce(first_done.done_at, items.resolved_at, named.first_merged_at)
+    ) as first_done_at,
     coalesce(items.is_delivered, false) as is_delivered
 from items
+left join named_by_pull_request as named on named.work_item_key = items.work_item_key
+left join first_done
+    on first_done.source = items.source
+    and first_done.account = items.account
+    and first_done.native_id = items.native_id
 left join last_sprint
     on last_sprint.source = items.source
     and last_sprint.account = items.account

@@ -182,7 +182,7 @@ unpooled as (
         (owners.is_gateway or charges.is_gateway_workspace) and charges.x_TokenMeter is not null as is_unseen,
         case when not owners.is_gateway then owners.person_id end as person_id,
         coalesce(owners.team, people.team) as team,
-        owners.workflow, owners.environment, owners.owner_method
+        owners.workflow, owners.environment, owners.owner_method, owners.is_disputed
     from charges
     inner join owners on owners.x_charge_id = charges.x_charge_id
     left join pooled_charges on pooled_charges.x_charge_id = charges.x_charge_id
@@ -293,11 +293,11 @@ team_spend as (
 ),
 
 ruled as (
-    select unpooled.*, rules.rule_id, rules.method
+    select unpooled.*, rules.rule_id, rules.method, rules.basis
     from unpooled
     inner join (
         select distinct
-            rule_id, priority, source, service_name, sub_account_id, charge_category, method, valid_from, valid_to
+            rule_id, priority, source, service_name, sub_account_id, charge_category, method, basis, valid_from, valid_to
         from {{ ref('int_allocation_rule') }}
     ) as rules
         on (rules.source is null or rules.source = unpooled.x_SourceId)
@@ -335,30 +335,58 @@ rule_targets as (
         on days.charge_date >= teams.valid_from and days.charge_date < teams.valid_to
 ),
 
--- Way 4: a dated rule. A proportional rule on a day without direct spend splits evenly.
-policy_shares as (
+metrics as (
+    select
+        metric, team, value,
+        coalesce(cast(valid_from as date), cast('1900-01-01' as date)) as valid_from,
+        coalesce(cast(valid_to as date), cast('9999-12-31' as date)) as valid_to
+    from {{ ref('allocation_metrics') }}
+),
+
+rule_weights as (
     select
         ruled.x_charge_id,
-        'policy' as fidelity_tier,
-        ruled.method as allocation_method,
+        ruled.method,
         ruled.workflow,
-        cast(null as string) as feature,
         targets.team,
-        cast(null as string) as customer_id,
-        cast(null as string) as person_id,
-        cast(null as string) as work_item_key,
         ruled.environment,
         ruled.rule_id,
-        ruled.x_ResidualName as residual_name,
+        ruled.x_ResidualName,
         case ruled.method
             when 'fixed' then cast(targets.weight * 1000000 as bigint)
             when 'proportional' then coalesce(team_spend.spend, 0)
+            when 'metric' then coalesce(cast(floor(greatest(metrics.value, 0) * 1000000) as bigint), 0)
             else cast(1 as bigint)
-        end as weight,
-        cast(0 as bigint) as calls
+        end as weight
     from ruled
     inner join rule_targets as targets on targets.rule_id = ruled.rule_id and targets.charge_date = ruled.charge_date
     left join team_spend on team_spend.team = targets.team and team_spend.charge_date = ruled.charge_date
+    left join metrics
+        on metrics.metric = ruled.basis
+        and metrics.team = targets.team
+        and ruled.method = 'metric'
+        and ruled.charge_date >= metrics.valid_from
+        and ruled.charge_date < metrics.valid_to
+),
+
+-- Way 4: a dated rule. Without any weight on the day (no direct spend, no metric) it splits evenly, and says so.
+policy_shares as (
+    select
+        x_charge_id,
+        'policy' as fidelity_tier,
+        case when sum(weight) over (partition by x_charge_id) = 0 then 'even' else method end as allocation_method,
+        workflow,
+        cast(null as string) as feature,
+        team,
+        cast(null as string) as customer_id,
+        cast(null as string) as person_id,
+        cast(null as string) as work_item_key,
+        environment,
+        rule_id,
+        x_ResidualName as residual_name,
+        weight,
+        cast(0 as bigint) as calls
+    from rule_weights
 ),
 
 shared as (
@@ -381,7 +409,10 @@ left_over as (
         cast(null as string) as work_item_key,
         unpooled.environment,
         cast(null as string) as rule_id,
-        case when unpooled.is_unseen then 'not_seen_by_gateway' else coalesce(unpooled.x_ResidualName, 'no_owner') end as residual_name,
+        case
+            when unpooled.is_unseen then 'not_seen_by_gateway'
+            else coalesce(unpooled.x_ResidualName, case when unpooled.is_disputed then 'disputed_owner' else 'no_owner' end)
+        end as residual_name,
         cast(1 as bigint) as weight,
         cast(0 as bigint) as calls
     from unpooled

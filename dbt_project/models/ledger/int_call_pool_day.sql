@@ -5,9 +5,9 @@
     on_schema_change='fail',
     pre_hook="{{ delete_scope(ref('int_ledger_scope'), {'charge_date': 'charge_date'}) }}",
 ) }}
--- Evidence in falling order: the request's own ticket; the one ticket of its session that day; the branch; the
--- request's workflow; the engineer and what they worked on that day; the gateway's team. Calls are aggregated before
--- work items are joined, so a day costs its groups, not its requests.
+-- Evidence in falling order: the request's own ticket; the one ticket its session carries on the same branch; the branch;
+-- the one ticket of its whole session; the request's workflow; the engineer and what they worked on that day; the gateway's
+-- team. Calls are aggregated before work items are joined, so a day costs its groups, not its requests.
 with calls as (
     select calls.*
     from {{ ref('fct_model_call') }} as calls
@@ -15,12 +15,28 @@ with calls as (
     where not calls.is_gateway_cache_hit
 ),
 
+session_days as (
+    select sessions.*
+    from {{ ref('int_session_day') }} as sessions
+    inner join {{ ref('int_ledger_scope') }} as scope on scope.charge_date = sessions.charge_date
+),
+
+-- A session that changes its branch is told by each branch first.
+session_branches as (
+    select charge_date, account, session_id, branch, repo, first_ticket as ticket_key
+    from session_days
+    where branch is not null and first_ticket = last_ticket
+),
+
 session_tickets as (
-    select charge_date, account, session_id, min(ticket_key) as ticket_key
-    from calls
-    where session_id is not null and ticket_key is not null
+    select charge_date, account, session_id, min(first_ticket) as ticket_key
+    from session_days
     group by charge_date, account, session_id
-    having count(distinct ticket_key) = 1
+    having min(first_ticket) = max(last_ticket)
+    union all
+    select carried.charge_date, carried.account, carried.session_id, carried.ticket_key
+    from {{ ref('int_session_carry') }} as carried
+    inner join {{ ref('int_ledger_scope') }} as scope on scope.charge_date = carried.charge_date
 ),
 
 tied_branches as (
@@ -32,15 +48,24 @@ evidenced as (
         calls.*,
         case
             when calls.ticket_key is not null then 'ticket_stamp'
-            when session_tickets.ticket_key is not null then 'session_ticket'
+            when session_branches.ticket_key is not null then 'session_ticket'
             when tied_branches.branch is not null then 'branch_ticket'
+            when session_tickets.ticket_key is not null then 'session_ticket'
             when calls.workflow is not null then 'workflow_stamp'
             when calls.person_id is not null then 'person_activity'
             when calls.team is not null then 'gateway_team'
             else 'none'
         end as method,
-        coalesce(calls.ticket_key, session_tickets.ticket_key) as own_ticket
+        coalesce(
+            calls.ticket_key, session_branches.ticket_key, case when tied_branches.branch is null then session_tickets.ticket_key end
+        ) as own_ticket
     from calls
+    left join session_branches
+        on session_branches.charge_date = calls.charge_date
+        and session_branches.account = calls.account
+        and session_branches.session_id = calls.session_id
+        and session_branches.branch = calls.branch
+        and session_branches.repo is not distinct from calls.repo
     left join session_tickets
         on session_tickets.charge_date = calls.charge_date
         and session_tickets.account = calls.account

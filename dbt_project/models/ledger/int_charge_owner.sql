@@ -1,5 +1,6 @@
--- Who answers for a charge when no request does: the nearest owner wins (key, workspace or project, tag, sub account),
--- then a team or cost centre named by the charge's own tags.
+-- Who answers for a charge when no request does: the nearest owner wins (resource of a split charge, key, principal,
+-- workspace or project, tag, sub account); before the account a team or cost centre named by the charge's own tags.
+-- The part of a split charge carries its resource's tags apart from its own (FOCUS AllocatedTags); they come first.
 with charges as (
     select charges.*
     from {{ ref('focus_cost_and_usage') }} as charges
@@ -8,23 +9,33 @@ with charges as (
 
 -- Looked up per distinct combination: a bill repeats its keys, projects and tags on thousands of rows.
 places as (
-    select distinct charge_date, x_SourceId, x_CredentialId, x_WorkspaceId, SubAccountId, Tags, x_PrincipalId from charges
+    select distinct
+        charge_date, x_SourceId, x_CredentialId, x_WorkspaceId, SubAccountId, Tags, x_PrincipalId, AllocatedResourceId, AllocatedTags
+    from charges
+),
+
+plain as (
+    select distinct Tags, AllocatedTags, {{ plain_tags('Tags') }} as own_tags, {{ plain_tags('AllocatedTags') }} as split_tags
+    from places
+    where Tags is not null or AllocatedTags is not null
+),
+
+named as (
+    select
+        Tags,
+        AllocatedTags,
+        {{ first_tag(['split_tags', 'own_tags'], ['team', 'Team']) }} as tag_team,
+        {{ first_tag(['split_tags', 'own_tags'], ['cost_center', 'cost-center', 'CostCenter', 'costcenter']) }} as tag_cost_center,
+        {{ first_tag(['split_tags', 'own_tags'], ['workflow']) }} as tag_workflow,
+        {{ first_tag(['split_tags', 'own_tags'], ['environment', 'env', 'Environment']) }} as tag_environment
+    from plain
 ),
 
 tagged as (
-    select
-        *,
-        coalesce({{ json_text('Tags', 'team') }}, {{ json_text('Tags', 'Team') }}, {{ json_text('Tags', 'user:team') }}) as tag_team,
-        coalesce(
-            {{ json_text('Tags', 'cost_center') }}, {{ json_text('Tags', 'cost-center') }}, {{ json_text('Tags', 'CostCenter') }},
-            {{ json_text('Tags', 'costcenter') }}, {{ json_text('Tags', 'user:cost_center') }}
-        ) as tag_cost_center,
-        coalesce({{ json_text('Tags', 'workflow') }}, {{ json_text('Tags', 'user:workflow') }}) as tag_workflow,
-        coalesce(
-            {{ json_text('Tags', 'environment') }}, {{ json_text('Tags', 'env') }}, {{ json_text('Tags', 'Environment') }},
-            {{ json_text('Tags', 'user:environment') }}
-        ) as tag_environment
+    select places.*, named.tag_team, named.tag_cost_center, named.tag_workflow, named.tag_environment
     from places
+    left join named
+        on named.Tags is not distinct from places.Tags and named.AllocatedTags is not distinct from places.AllocatedTags
 ),
 
 references_of as (
@@ -39,6 +50,12 @@ references_of as (
     union
     select charge_date, x_SourceId as source, 'sub_account' as object_type, SubAccountId as external_id from places
     where SubAccountId is not null
+    union
+    select charge_date, x_SourceId as source, 'principal' as object_type, x_PrincipalId as external_id from places
+    where x_PrincipalId is not null
+    union
+    select charge_date, x_SourceId as source, 'resource' as object_type, AllocatedResourceId as external_id from places
+    where AllocatedResourceId is not null
 ),
 
 owned as (
@@ -52,21 +69,32 @@ owned as (
         and references_of.charge_date < owners.valid_to
 ),
 
+-- A tag counts as the pair it is, `"key":"value"`, with or without the prefix its vendor writes.
 tag_owners as (
     select
-        tagged.charge_date, tagged.x_SourceId, tagged.Tags, owners.team, owners.workflow, owners.person_id, owners.environment
+        tagged.charge_date, tagged.x_SourceId, tagged.Tags, tagged.AllocatedTags, owners.team, owners.workflow, owners.person_id,
+        owners.environment
     from (
-        select distinct charge_date, x_SourceId, Tags from tagged where Tags is not null
+        select distinct places.charge_date, places.x_SourceId, plain.*
+        from places
+        inner join plain
+            on plain.Tags is not distinct from places.Tags and plain.AllocatedTags is not distinct from places.AllocatedTags
     ) as tagged
     inner join {{ ref('dim_owner') }} as owners
         on owners.source = tagged.x_SourceId
         and owners.object_type = 'tag'
         and owners.external_id like '%=%'
+        and not owners.is_disputed
         and tagged.charge_date >= owners.valid_from
         and tagged.charge_date < owners.valid_to
-        and position(concat('"', split_part(owners.external_id, '=', 1), '"') in tagged.Tags) > 0
-        and position(concat('"', split_part(owners.external_id, '=', 2), '"') in tagged.Tags) > 0
-    qualify row_number() over (partition by tagged.charge_date, tagged.x_SourceId, tagged.Tags order by owners.external_id) = 1
+        and position({{ tag_pair('owners.external_id') }} in concat(
+            coalesce(tagged.split_tags, ''), ' ', coalesce(tagged.own_tags, ''), ' ', coalesce(tagged.Tags, ''))) > 0
+    qualify row_number() over (
+        partition by tagged.charge_date, tagged.x_SourceId, tagged.Tags, tagged.AllocatedTags
+        order by
+            case when position({{ tag_pair('owners.external_id') }} in coalesce(tagged.split_tags, '')) > 0 then 0 else 1 end,
+            owners.external_id
+    ) = 1
 ),
 
 cost_centers as (
@@ -92,14 +120,20 @@ principals as (
 found as (
     select
         tagged.charge_date, tagged.x_SourceId, tagged.x_CredentialId, tagged.x_WorkspaceId, tagged.SubAccountId, tagged.Tags,
-        tagged.x_PrincipalId,
+        tagged.x_PrincipalId, tagged.AllocatedResourceId, tagged.AllocatedTags,
         coalesce(keys.is_gateway, false) as is_gateway,
-        coalesce(keys.person_id, principals.person_id, workspaces.person_id, projects.person_id) as person_id,
-        coalesce(keys.workflow, workspaces.workflow, projects.workflow, tag_owners.workflow, tagged.tag_workflow, accounts.workflow) as workflow,
-        coalesce(keys.environment, workspaces.environment, projects.environment, tag_owners.environment, tagged.tag_environment,
+        coalesce(
+            resources.is_disputed or keys.is_disputed or machines.is_disputed or workspaces.is_disputed or projects.is_disputed
+                or accounts.is_disputed, false) as is_disputed,
+        coalesce(resources.person_id, keys.person_id, principals.person_id, machines.person_id, workspaces.person_id, projects.person_id)
+            as person_id,
+        coalesce(resources.workflow, keys.workflow, machines.workflow, workspaces.workflow, projects.workflow, tag_owners.workflow, tagged.tag_workflow, accounts.workflow) as workflow,
+        coalesce(resources.environment, keys.environment, machines.environment, workspaces.environment, projects.environment, tag_owners.environment, tagged.tag_environment,
             accounts.environment) as environment,
         case
+            when resources.team is not null then 'split_resource_owner'
             when keys.team is not null then 'api_key_owner'
+            when machines.team is not null then 'principal_owner'
             when workspaces.team is not null then 'workspace_owner'
             when projects.team is not null then 'project_owner'
             when tag_owners.team is not null then 'tag_owner'
@@ -107,8 +141,15 @@ found as (
             when cost_centers.team is not null then 'cost_center_tag'
             when accounts.team is not null then 'sub_account_owner'
         end as owner_method,
-        coalesce(keys.team, workspaces.team, projects.team, tag_owners.team, teams.team, cost_centers.team, accounts.team) as team
+        coalesce(resources.team, keys.team, machines.team, workspaces.team, projects.team, tag_owners.team, teams.team, cost_centers.team, accounts.team)
+            as team
     from tagged
+    left join owned as resources
+        on resources.object_type = 'resource' and resources.charge_date = tagged.charge_date
+        and resources.source = tagged.x_SourceId and resources.external_id = tagged.AllocatedResourceId
+    left join owned as machines
+        on machines.object_type = 'principal' and machines.charge_date = tagged.charge_date
+        and machines.source = tagged.x_SourceId and machines.external_id = tagged.x_PrincipalId
     left join owned as keys
         on keys.object_type = 'api_key' and keys.charge_date = tagged.charge_date and keys.source = tagged.x_SourceId
         and keys.external_id = tagged.x_CredentialId
@@ -122,7 +163,9 @@ found as (
         on accounts.object_type = 'sub_account' and accounts.charge_date = tagged.charge_date
         and accounts.source = tagged.x_SourceId and accounts.external_id = tagged.SubAccountId
     left join tag_owners
-        on tag_owners.charge_date = tagged.charge_date and tag_owners.x_SourceId = tagged.x_SourceId and tag_owners.Tags = tagged.Tags
+        on tag_owners.charge_date = tagged.charge_date and tag_owners.x_SourceId = tagged.x_SourceId
+        and tag_owners.Tags is not distinct from tagged.Tags
+        and tag_owners.AllocatedTags is not distinct from tagged.AllocatedTags
     left join {{ ref('dim_team') }} as teams
         on teams.team = tagged.tag_team and tagged.charge_date >= teams.valid_from and tagged.charge_date < teams.valid_to
     left join cost_centers
@@ -137,6 +180,7 @@ found as (
 select
     cast(charges.x_charge_id as string) as x_charge_id,
     found.is_gateway,
+    found.is_disputed,
     cast(found.person_id as string) as person_id,
     cast(found.team as string) as team,
     cast(found.workflow as string) as workflow,
@@ -152,3 +196,5 @@ inner join found
     and found.SubAccountId is not distinct from charges.SubAccountId
     and found.Tags is not distinct from charges.Tags
     and found.x_PrincipalId is not distinct from charges.x_PrincipalId
+    and found.AllocatedResourceId is not distinct from charges.AllocatedResourceId
+    and found.AllocatedTags is not distinct from charges.AllocatedTags

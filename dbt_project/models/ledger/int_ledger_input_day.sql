@@ -5,7 +5,7 @@ with charges as (
         charge_date,
         cast({{ rows_fingerprint(['x_charge_id', 'BilledCost', 'EffectiveCost', 'x_ReportingCost', 'ConsumedQuantity', 'ConsumedUnit',
             'x_SourceId', 'x_Account', 'x_ModelId', 'x_ModelFamily', 'x_TokenMeter', 'x_CredentialId', 'x_WorkspaceId', 'x_PrincipalId',
-            'SubAccountId', 'Tags', 'ServiceName', 'ServiceCategory', 'ServiceProviderName', 'ChargeCategory', 'ChargeClass',
+            'SubAccountId', 'Tags', 'AllocatedResourceId', 'AllocatedTags', 'ServiceName', 'ServiceCategory', 'ServiceProviderName', 'ChargeCategory', 'ChargeClass',
             'ChargeFrequency', 'InvoiceIssuerName', 'InvoiceId', 'BillingPeriodStart', 'BillingPeriodEnd', 'ChargePeriodStart',
             'ChargePeriodEnd', 'BillingCurrency', 'x_SpendSource', 'x_ResidualName']) }} as string) as digest
     from {{ ref('focus_cost_and_usage') }}
@@ -50,6 +50,13 @@ principals as (
     group by used.charge_date
 ),
 
+-- What the days beside it lend a day: sessions that go on across midnight.
+carried as (
+    select charge_date, {{ hash_of_rows(row_hash(['account', 'session_id', 'ticket_key'])) }} as digest
+    from {{ ref('int_session_carry') }}
+    group by charge_date
+),
+
 seats as (
     select charge_date, {{ hash_of_rows(row_hash(['x_charge_id', 'team', 'seat_days'])) }} as digest
     from {{ ref('int_seat_share') }}
@@ -60,7 +67,7 @@ company as (
     select {{ hash_of_rows('part') }} as digest
     from (
         select {{ row_hash(['source', 'object_type', 'external_id', 'team', 'workflow', 'person_id', 'environment',
-            'is_gateway', 'valid_from', 'valid_to']) }} as part from {{ ref('dim_owner') }}
+            'is_gateway', 'is_disputed', 'valid_from', 'valid_to']) }} as part from {{ ref('dim_owner') }}
         union all
         select {{ row_hash(['team', 'cost_center', 'valid_from', 'valid_to']) }} as part from {{ ref('dim_team') }}
         union all
@@ -68,8 +75,10 @@ company as (
         union all
         select {{ row_hash(['person_id', 'team', 'valid_from', 'valid_to']) }} as part from {{ ref('dim_person') }}
         union all
+        select {{ row_hash(['metric', 'team', 'value', 'valid_from', 'valid_to']) }} as part from {{ ref('allocation_metrics') }}
+        union all
         select {{ row_hash(['rule_id', 'priority', 'source', 'service_name', 'sub_account_id', 'charge_category', 'method',
-            'target_team', 'weight', 'valid_from', 'valid_to']) }} as part from {{ ref('int_allocation_rule') }}
+            'basis', 'target_team', 'weight', 'valid_from', 'valid_to']) }} as part from {{ ref('int_allocation_rule') }}
     ) as facts
 ),
 
@@ -80,7 +89,8 @@ days as (
 )
 
 select
-    cast({{ row_hash(['charges.digest', 'calls.digest', 'activity.digest', 'branches.digest', 'principals.digest', 'seats.digest', 'company.digest']) }} as string)
+    cast({{ row_hash(['charges.digest', 'calls.digest', 'activity.digest', 'branches.digest', 'principals.digest', 'carried.digest', 'seats.digest',
+        'company.digest']) }} as string)
         as input_digest,
     days.charge_date
 from days
@@ -90,4 +100,5 @@ left join calls on calls.charge_date = days.charge_date
 left join activity on activity.charge_date = days.charge_date
 left join branches on branches.charge_date = days.charge_date
 left join principals on principals.charge_date = days.charge_date
+left join carried on carried.charge_date = days.charge_date
 left join seats on seats.charge_date = days.charge_date

@@ -38,6 +38,7 @@ select
     coalesce(ledger.feature, items.feature) as feature,
     items.epic_key,
     items.sprint,
+    cast({{ work_phase('ledger', 'items') }} as string) as work_phase,
     ledger.environment,
     ledger.allocation_method,
     ledger.fidelity_tier,

@@ -24,5 +24,7 @@ select
     cast(fidelity_tier as string) as fidelity_tier,
     fidelity_tier in ('call', 'session', 'person', 'team') as is_attributed,
     cast(cost as decimal(38, 14)) as cost,
-    {{ ratio('cost', 'sum(cost) over (partition by month, team, is_all_teams)') }} as share_of_spend
+    -- Credits above the spend leave nothing to have a share of.
+    {{ ratio('cost', 'case when sum(cost) over (partition by month, team, is_all_teams) > 0 then sum(cost) over (partition by month, team, is_all_teams) end') }}
+        as share_of_spend
 from both_grains

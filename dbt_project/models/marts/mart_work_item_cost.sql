@@ -5,6 +5,11 @@ with spend as (
         sum(case when ledger.fidelity_tier = 'call' then ledger.x_ReportingCost else 0 end) as cost_call,
         sum(case when ledger.fidelity_tier = 'session' then ledger.x_ReportingCost else 0 end) as cost_session,
         sum(case when ledger.fidelity_tier = 'person' then ledger.x_ReportingCost else 0 end) as cost_person,
+        sum(case when {{ work_phase('ledger', 'items') }} = 'review' then ledger.x_ReportingCost else 0 end) as cost_review,
+        sum(case when {{ work_phase('ledger', 'items') }} = 'rework' then ledger.x_ReportingCost else 0 end) as cost_rework,
+        -- What is stamped is exact; the rest errs as its method does, and without a measurement nobody knows.
+        sum(case when ledger.fidelity_tier = 'call' then 0 else abs(ledger.x_ReportingCost) * errors.wape end) as cost_error,
+        sum(case when ledger.fidelity_tier <> 'call' and errors.wape is null and ledger.x_ReportingCost <> 0 then 1 else 0 end) as unmeasured,
         sum(ledger.calls) as calls,
         sum(ledger.tokens) as tokens,
         count(distinct ledger.model_id) as models,
@@ -13,15 +18,22 @@ with spend as (
         max(ledger.charge_date) as last_charge_date
     from {{ ref('fct_attribution_ledger') }} as ledger
     left join {{ ref('dim_work_item_key') }} as keys on keys.key = ledger.work_item_key
+    left join {{ ref('dim_work_item') }} as items on items.work_item_key = coalesce(keys.work_item_key, ledger.work_item_key)
+    left join {{ ref('mart_fidelity_error') }} as errors
+        on errors.allocation_method = ledger.allocation_method and errors.fidelity_tier = ledger.fidelity_tier
     where ledger.work_item_key is not null
     group by coalesce(keys.work_item_key, ledger.work_item_key)
 ),
 
 sessions as (
-    select coalesce(keys.work_item_key, calls.ticket_key) as work_item_key, count(distinct calls.session_id) as sessions
+    select
+        coalesce(keys.work_item_key, calls.ticket_key) as work_item_key,
+        count(distinct calls.session_id) as sessions,
+        sum(case when calls.status = 'failure' then 1 else 0 end) as failed_calls,
+        sum(case when calls.is_retry then 1 else 0 end) as retried_calls
     from {{ ref('fct_model_call') }} as calls
     left join {{ ref('dim_work_item_key') }} as keys on keys.key = calls.ticket_key
-    where calls.ticket_key is not null and calls.session_id is not null
+    where calls.ticket_key is not null
     group by coalesce(keys.work_item_key, calls.ticket_key)
 ),
 
@@ -47,12 +59,17 @@ select
     cast(spend.cost_call as decimal(38, 14)) as cost_call,
     cast(spend.cost_session as decimal(38, 14)) as cost_session,
     cast(spend.cost_person as decimal(38, 14)) as cost_person,
+    cast(spend.cost_review as decimal(38, 14)) as cost_review,
+    cast(spend.cost_rework as decimal(38, 14)) as cost_rework,
+    cast(case when spend.unmeasured = 0 then spend.cost_error end as double) as cost_error,
     cast(spend.calls as bigint) as calls,
     cast(spend.tokens as decimal(28, 12)) as tokens,
     cast(spend.models as bigint) as models,
     cast(spend.people as bigint) as people,
     cast(coalesce(sessions.sessions, 0) as bigint) as sessions,
     cast(coalesce(pulls.pull_requests, 0) as bigint) as pull_requests,
+    cast(coalesce(sessions.failed_calls, 0) as bigint) as failed_calls,
+    cast(coalesce(sessions.retried_calls, 0) as bigint) as retried_calls,
     coalesce(items.is_delivered, false) as is_delivered,
     items.work_item_key is not null as is_known,
     spend.first_charge_date,

@@ -12,15 +12,14 @@ with spend as (
 calls as (
     select
         cast(date_trunc('month', charge_date) as date) as month,
-        coalesce(workflow, owner_workflow, '(no workflow)') as workflow,
-        count(*) as calls,
-        sum(
-            tokens_input_uncached + tokens_cache_read + tokens_cache_write_5m + tokens_cache_write_1h + tokens_cache_write_unspecified
-        ) as input_tokens,
-        sum(tokens_output) as output_tokens
-    from {{ ref('fct_model_call') }}
-    where not is_gateway_cache_hit
-    group by cast(date_trunc('month', charge_date) as date), coalesce(workflow, owner_workflow, '(no workflow)')
+        coalesce(workflow, '(no workflow)') as workflow,
+        sum(case when kind = 'request' then quantity else 0 end) as calls,
+        sum(case when kind = 'request' then input_tokens end) as input_tokens,
+        sum(case when kind = 'request' then output_tokens end) as output_tokens,
+        sum(case when kind = 'user_action' then quantity else 0 end) as user_actions,
+        sum(case when kind = 'user_action' then requests end) as requests_of_user_actions
+    from {{ ref('int_usage_count_day') }}
+    group by cast(date_trunc('month', charge_date) as date), coalesce(workflow, '(no workflow)')
 ),
 
 workflows as (
@@ -36,7 +35,9 @@ rows_of_month as (
         coalesce(calls.calls, 0) as calls,
         calls.input_tokens,
         calls.output_tokens,
-        coalesce(spend.cost, 0) as cost
+        coalesce(calls.user_actions, 0) as user_actions,
+        calls.requests_of_user_actions,
+        cast(coalesce(spend.cost, 0) as decimal(38, 14)) as cost
     from spend
     full outer join calls on calls.month = spend.month and calls.workflow = spend.workflow
 )
@@ -49,7 +50,10 @@ select
     cast(rows_of_month.calls as bigint) as calls,
     {{ ratio('rows_of_month.input_tokens', 'rows_of_month.calls') }} as average_input_tokens,
     {{ ratio('rows_of_month.output_tokens', 'rows_of_month.calls') }} as average_output_tokens,
+    cast(rows_of_month.user_actions as bigint) as user_actions,
+    {{ ratio('rows_of_month.requests_of_user_actions', 'rows_of_month.user_actions') }} as fan_out,
     {{ ratio('rows_of_month.cost', 'sum(rows_of_month.cost) over (partition by rows_of_month.month)') }} as share_of_spend,
-    cast(rows_of_month.cost as decimal(38, 14)) as cost
+    {{ cost_per_unit('rows_of_month.cost', 'cast(rows_of_month.calls as decimal(28, 12))') }} as cost_per_call,
+    rows_of_month.cost
 from rows_of_month
 left join workflows on workflows.workflow = rows_of_month.workflow

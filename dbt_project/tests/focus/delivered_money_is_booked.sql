@@ -1,12 +1,18 @@
 -- Every dollar that a vendor reports for a day in scope is booked on that day, to the last digit, and nothing else is.
+-- For the vendors whose bill is one list.
+{%- set bills = {'anthropic': ('stg_anthropic__cost_report', 'amount_usd'), 'openai': ('stg_openai__costs', 'amount_usd')} -%}
+{%- for source, model, amount in [
+    ('openrouter', 'stg_openrouter__activity', 'usage_usd'), ('xai', 'stg_xai__usage', 'usage_usd'), ('mistral', 'stg_mistral__usage', 'amount'),
+] if is_on(source) -%}
+{%- do bills.update({source: (model, amount)}) -%}
+{%- endfor %}
 with delivered as (
-    select 'anthropic' as source, account, charge_date, sum(amount_usd) as amount, sum(amount_usd_remainder) as remainder
-    from {{ ref('stg_anthropic__cost_report') }}
+    {%- for source, bill in bills.items() %}
+    select '{{ source }}' as source, account, charge_date, sum({{ bill[1] }}) as amount, sum({{ bill[1] }}_remainder) as remainder
+    from {{ ref(bill[0]) }}
     group by account, charge_date
-    union all
-    select 'openai', account, charge_date, sum(amount_usd), sum(amount_usd_remainder)
-    from {{ ref('stg_openai__costs') }}
-    group by account, charge_date
+    {{ 'union all' if not loop.last }}
+    {%- endfor %}
 ),
 
 booked as (
@@ -19,7 +25,7 @@ booked as (
     from {{ ref('int_booked_charge') }} as charge
     inner join {{ ref('int_focus_scope') }} as scope
         on charge.x_SourceId = scope.source and charge.x_Account = scope.account and charge.charge_date = scope.charge_date
-    where charge.x_SourceId in ('anthropic', 'openai')
+    where charge.x_SourceId in ('{{ "', '".join(bills) }}')
     group by charge.x_SourceId, charge.x_Account, charge.charge_date
 )
 

@@ -11,6 +11,7 @@ from orchestration.review.queries import ATTRIBUTED_TIERS, MONTHS_SHOWN, Review,
 from orchestration.review.summary import error_text, tier_without_error
 
 _ITEMS_SHOWN = 15
+_WORKS_SHOWN = 15
 _TIER_MEANINGS = {
     "call": "the request carried the stamp",
     "session": "branch or session tied to a ticket",
@@ -67,6 +68,39 @@ def coverage(review: Review) -> Section:
     return Section("coverage", title, lead, source, Figure(svg, caption) if svg else None, [table])
 
 
+def worklist(review: Review) -> Section:
+    """What to name next to gain the most coverage, in money."""
+    title, source = "What to name next", "marts.attribution_worklist"
+    if not review.worklist:
+        return Section("worklist", title, "Nothing to show: every charge and user of the last 90 days has an owner.", source)
+    totals = review.worklist_total
+    lead = f"{many(totals['things'], 'thing')} to name in the last 90 days; "
+    lead += (
+        f"{f.headline(totals['coverage_cost'], review.currency)} of spend would gain an owner."
+        if totals["coverage_cost"]
+        else "all spend has an owner, and could be tied more surely."
+    )
+    shown = review.worklist[:_WORKS_SHOWN]
+    rows = [
+        [
+            Cell(f.words(r["kind"])), Cell(f.words(r["source"])), Cell(f.words(r["object_type"])), Cell(f.shortened(r["external_id"], 40)),
+            Cell(f.words(r["action"])), Cell(f.words(r["gain"])), Cell(f.count(r["days"])), Cell(f.percent(r["share_of_spend"])),
+            Cell(f.money(r["cost"])),
+        ]
+        for r in shown
+    ]
+    table = Table(
+        "Dearest first; coverage: the cost has no owner yet, fidelity: it could be tied more surely",
+        [
+            Column("What"), Column("Source"), Column("Object"), Column("Id"), Column("To do", "", "wrap"), Column("Gains"),
+            Column("Days", "", "number"), Column("Of spend", "", "number"), Column("Cost", review.currency, "number"),
+        ],
+        rows,
+        note=capped(len(shown), totals["things"], "thing", "dearest first; all are in the relation"),
+    )
+    return Section("worklist", title, lead, source, tables=[table])
+
+
 def work_items(review: Review) -> Section:
     title, source = "Dearest work items", "marts.work_item_cost"
     if not review.work_items:
@@ -83,7 +117,8 @@ def work_items(review: Review) -> Section:
             Cell(f.words(r["work_item_key"])), Cell(f.words(r["work_item_type"])), Cell(f.words(r["team"])),
             Cell(f.shortened(r["feature"], 40)), Cell(f.words(r["status"])), Cell(f.count(r["calls"])),
             Cell(f.money(r["cost_call"])), Cell(f.money(r["cost_session"])), Cell(f.money(r["cost_person"])),
-            Cell(f.money(r["cost"])),
+            Cell(f.money(r["cost_rework"])), Cell(f.money(r["cost"])),
+            Cell(f"± {f.money(r['cost_error'])}" if r["cost_error"] is not None else "not yet measured"),
         ]
         for r in shown
     ]
@@ -93,7 +128,8 @@ def work_items(review: Review) -> Section:
         [
             Column("Item"), Column("Type"), Column("Team"), Column("Feature"), Column("Status"),
             Column("Calls", "", "number"), Column("By call", unit, "number"), Column("By session", unit, "number"),
-            Column("By person", unit, "number"), Column("Cost", unit, "number"),
+            Column("By person", unit, "number"), Column("Rework", unit, "number"), Column("Cost", unit, "number"),
+            Column("Expected error", unit, "number"),
         ],
         rows,
         note=capped(len(shown), totals["items"], "work item", "the first 200 are in the workbook"),

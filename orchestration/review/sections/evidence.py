@@ -37,7 +37,33 @@ def tie_out(review: Review) -> Section:
         rows,
         note=capped(len(shown), len(review.tie_out), "comparison", "newest first; all are in the workbook"),
     )
-    return Section("tie-out", title, lead, source, tables=[table])
+    return Section("tie-out", title, lead, f"{source}, marts.invoice_difference", tables=[table, *_differences(review)])
+
+
+def _differences(review: Review) -> list[Table]:
+    """Why invoices and bills differ, by name; no table when none does."""
+    if not review.differences:
+        return []
+    shown = review.differences[:_INVOICES_SHOWN]
+    rows = [
+        [
+            Cell(f.words(r["invoice_issuer_name"])), Cell(f.month(r["billing_period"])), Cell(f.words(r["billing_currency"])),
+            Cell(f.words(r["difference_name"])), Cell(f.money(r["invoice_amount"])), Cell(f.money(r["focus_amount"])),
+            Cell(f.signed(r["difference"])), Cell(f.signed(r["reporting_difference"])),
+        ]
+        for r in shown
+    ]
+    return [
+        Table(
+            "Differences by name, tax included; periods outside their tolerance first",
+            [
+                Column("Issuer"), Column("Billing period"), Column("Currency"), Column("Name"), Column("Invoice", "", "number"),
+                Column("FOCUS", "", "number"), Column("Difference", "", "number"), Column("Difference", review.currency, "number"),
+            ],
+            rows,
+            note=capped(len(shown), len(review.differences), "difference", "all are in the relation"),
+        )
+    ]
 
 
 def conformance(review: Review) -> Section:

@@ -27,6 +27,20 @@ RELATIONS: dict[str, dict[str, str]] = {
         "month": DAY, "workflow": TEXT, "workflow_name": TEXT, "team": TEXT, "calls": WHOLE, "average_input_tokens": "DECIMAL(28,12)",
         "share_of_spend": SHARE, "cost": MONEY,
     },
+    "unit_cost": {
+        "unit": TEXT, "scope_type": TEXT, "scope": TEXT, "period_kind": TEXT, "period_start": DAY, "is_complete": "BOOLEAN",
+        "numerator": MONEY, "denominator": "DECIMAL(28,12)", "top_decile_share": REAL, "unit_cost": MONEY, "previous_unit_cost": MONEY,
+        "previous_quarter_unit_cost": MONEY, "change_share": REAL, "cost_change": MONEY, "volume_effect": MONEY, "unit_cost_effect": MONEY,
+        "reading": TEXT, "target_unit_cost": MONEY, "target_state": TEXT, "manual_unit_cost": MONEY, "counted_share": REAL, "state": TEXT,
+        "decision": TEXT, "is_core": "BOOLEAN", "owner_person_id": TEXT,
+    },
+    "spend_concentration": {
+        "month": DAY, "dimension": TEXT, "member": TEXT, "rank": WHOLE, "members": WHOLE, "cost": MONEY, "cumulative_share": REAL,
+    },
+    "cache_recount": {
+        "month": DAY, "provider": TEXT, "model_id": TEXT, "tokens_input_uncached": WHOLE, "tokens_cache_read": WHOLE,
+        "tokens_cache_write": WHOLE, "input_cost": MONEY, "naive_input_cost": MONEY, "state": TEXT,
+    },
     "attribution_coverage": {"month": DAY, "team": TEXT, "fidelity_tier": TEXT, "cost": MONEY, "share_of_spend": SHARE},
     "fidelity_error": {
         "fidelity_tier": TEXT, "allocation_method": TEXT, "items": WHOLE, "spend": MONEY, "wape": REAL, "bias": REAL,
@@ -64,8 +78,17 @@ RELATIONS: dict[str, dict[str, str]] = {
     "work_item_cost": {
         "work_item_key": TEXT, "work_item_type": TEXT, "team": TEXT, "feature": TEXT, "sprint": TEXT, "status": TEXT,
         "created_at": "TIMESTAMP", "resolved_at": "TIMESTAMP", "cost": MONEY, "cost_call": MONEY,
-        "cost_session": MONEY, "cost_person": MONEY, "calls": WHOLE, "tokens": WHOLE, "models": WHOLE,
+        "cost_session": MONEY, "cost_person": MONEY, "cost_rework": MONEY, "cost_error": REAL, "calls": WHOLE, "tokens": WHOLE, "models": WHOLE,
         "sessions": WHOLE, "pull_requests": WHOLE, "is_delivered": "BOOLEAN",
+    },
+    "attribution_worklist": {
+        "rank": WHOLE, "kind": TEXT, "source": TEXT, "object_type": TEXT, "external_id": TEXT, "gain": TEXT, "action": TEXT,
+        "cost": MONEY, "share_of_spend": REAL, "days": WHOLE,
+    },
+    "invoice_difference": {
+        "invoice_issuer_name": TEXT, "billing_period": DAY, "billing_currency": TEXT, "difference_name": TEXT,
+        "invoice_amount": MONEY, "focus_amount": MONEY, "difference": MONEY, "reporting_difference": MONEY,
+        "is_within_tolerance": "BOOLEAN",
     },
     "source_freshness": {
         "source": TEXT, "dataset": TEXT, "account": TEXT, "last_complete_window": TEXT, "lag_days": WHOLE,
@@ -128,6 +151,29 @@ def _workflow_ledger() -> Iterator[tuple[Any, ...]]:
     for name, (team, calls, tokens, cost) in _WORKFLOWS.items():
         yield (month, name.replace(" ", "-"), name, team, calls, tokens, 0, Decimal(cost))
     yield (month, "(no workflow)", None, None, 320_000, 1_900, 0, Decimal("4400"))
+
+
+def _unit_costs() -> Iterator[tuple[Any, ...]]:
+    month = date(2026, 8, 1)
+    effects = (Decimal(100), Decimal(225), Decimal(-125))
+    yield ("successful_outcome", "workflow", "support-copilot", "month", month, True, 41800, 250_000, None, Decimal("0.1672"), Decimal("0.21"),
+           Decimal("0.2345"), -0.2, *effects, "succeeding", Decimal("0.12"), "missed", Decimal("4.80"), None, "measured", "scale it", True, "ada")  # fmt: skip
+    yield ("successful_outcome", "workflow", "marketing-drafting", "month", month, True, 6600, 0, None, None, None, None, None, None, None, None,
+           "not comparable", 1, "no outcomes", 35, None, "no_outcomes", "keep it", True, "ada")  # fmt: skip
+    yield ("developer_sprint", "total", "all", "sprint", date(2026, 9, 7), True, 120, 60, None, 2, 3, None, -0.33, *effects, "cheaper", 1, "missed", None,
+           None, "measured", "seats", True, "ada")  # fmt: skip
+    yield ("deployment", "total", "all", "month", month, True, 9000, 90, None, 100, 90, 95, 0.11, *effects, "failing", None, "no target", None,
+           None, "measured", None, False, "ada")  # fmt: skip
+
+
+def _concentration() -> Iterator[tuple[Any, ...]]:
+    for n in range(12):
+        yield (date(2026, 8, 1), "user", f"p{n}", n + 1, 12, 40 - 3 * n, 0.4 + 0.05 * n)
+
+
+def _cache_recount() -> Iterator[tuple[Any, ...]]:
+    yield (date(2026, 8, 1), "Anthropic", "claude-sonnet-5", 1_000_000, 8_000_000, 0, 9000, 45000, "recounted")
+    yield (date(2026, 8, 1), "Other", "mystery", 1, 1, 0, 1, None, "no input price")
 
 
 def _coverage() -> Iterator[tuple[Any, ...]]:
@@ -204,8 +250,18 @@ def _work_items() -> Iterator[tuple[Any, ...]]:
         parts = [p.quantize(Decimal("0.00000001")) for p in parts]
         yield (
             f"PAY-{n + 100}", "Story", "Payments", "Refund automation for marketplaces", "S18", "Done",
-            datetime(2026, 8, 1), datetime(2026, 8, 20), sum(parts), *parts, 1000 - n, 9_000_000, 3, 4, 1, n % 3 == 0,
+            datetime(2026, 8, 1), datetime(2026, 8, 20), sum(parts), *parts, parts[2], float(parts[1]) / 10 if n % 2 else None, 1000 - n, 9_000_000, 3, 4, 1, n % 3 == 0,
         )
+
+
+def _worklist() -> Iterator[tuple[Any, ...]]:
+    yield (1, "owner missing", "aws", "sub_account", "444455556666", "coverage", "give it an owner", Decimal("812.5"), 0.0312, 30)
+    yield (2, "identity unknown", "litellm", "user", "<script>x", "fidelity", "name the person", Decimal("90.25"), None, 3)
+
+
+def _differences() -> Iterator[tuple[Any, ...]]:
+    yield ("Oracle", date(2026, 8, 1), "EUR", "exchange", Decimal(100), Decimal(0), Decimal(100), Decimal("117.32"), False)
+    yield ("Anthropic", date(2026, 8, 1), "USD", "rounding", Decimal("10.01"), Decimal(10), Decimal("0.01"), Decimal("0.01"), True)
 
 
 def _freshness() -> Iterator[tuple[Any, ...]]:
@@ -223,9 +279,11 @@ def _conformance() -> Iterator[tuple[Any, ...]]:
 
 
 FILLED: dict[str, Callable[[], Iterator[tuple[Any, ...]]]] = {
-    "daily_spend": _daily_spend, "workflow_ledger": _workflow_ledger, "attribution_coverage": _coverage,
+    "daily_spend": _daily_spend, "workflow_ledger": _workflow_ledger,
+    "unit_cost": _unit_costs, "spend_concentration": _concentration, "cache_recount": _cache_recount, "attribution_coverage": _coverage,
     "invoice_tie_out": _tie_out, "forecast_total": _forecast_total, "forecast_daily": _forecast_daily,
     "budget_pacing": _pacing, "backtest": _backtest, "top_deltas": _top_deltas, "work_item_cost": _work_items,
+    "attribution_worklist": _worklist, "invoice_difference": _differences,
     "source_freshness": _freshness, "focus_conformance": _conformance,
     "fidelity_error": lambda: iter(
         [

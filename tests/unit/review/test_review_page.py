@@ -181,7 +181,7 @@ def test_forecast_is_drawn_only_to_month_end(page: tuple[str, _Page]) -> None:
 
 def test_page_fetches_nothing_and_runs_nothing(page: tuple[str, _Page]) -> None:
     text, parsed = page
-    assert all(address.startswith("#") for address in parsed.addresses)
+    assert {address for address in parsed.addresses if not address.startswith("#")} == {"explain.html"}
     assert "script" not in parsed.tags
     assert not re.search(r"@import|url\((?!#)|//[a-z0-9.-]+\.[a-z]{2,}/(?!2000/svg)", text)
     assert len(text.encode()) < 600_000
@@ -202,6 +202,44 @@ def test_identifiers_are_unique_although_both_charts_number_theirs_from_one(page
     assert set(re.findall(r"url\(#([^)]+)\)", page[0])) <= set(found)
 
 
+def test_the_worklist_says_what_to_name_next_and_what_it_gains(page: tuple[str, _Page]) -> None:
+    rows = _table(page[1], "Dearest first")[1:]
+    assert [r[0] for r in rows] == ["owner missing", "identity unknown"]
+    assert (rows[0][7], rows[0][8]) == ("3.1 %", "812.50")
+    assert "2 things to name in the last 90 days; USD 812.50 of spend would gain an owner." in page[0]
+    assert "<script>x" not in page[0]
+
+
+def test_differences_of_invoices_are_named_and_the_open_ones_come_first(page: tuple[str, _Page]) -> None:
+    rows = _table(page[1], "Differences by name")[1:]
+    assert [(r[0], r[3], r[6], r[7]) for r in rows] == [
+        ("Oracle", "exchange", "+100.00", "+117.32"), ("Anthropic", "rounding", "+0.01", "+0.01"),
+    ]  # fmt: skip
+
+
+def test_every_work_item_s_cost_has_its_expected_error_beside_it(page: tuple[str, _Page]) -> None:
+    errors = [r[-1] for r in _table(page[1], "Work items by cost")[1:]]
+    assert errors[0] == "not yet measured" and errors[1].startswith("± 9.")
+
+
+def test_a_snapshot_without_ledger_rows_has_a_page_that_says_so(
+    filled: duckdb.DuckDBPyConnection, context: ReviewContext, tmp_path: Path
+) -> None:
+    files = build(filled, tmp_path, context)
+    text = files.explained.read_text(encoding="utf-8")
+    assert "Nothing to explain" in text and 'href="review.html"' in text
+
+
+def test_unit_costs_are_shown_with_what_they_decide_and_never_a_number_for_nothing(page: tuple[str, _Page]) -> None:
+    rows = _table(page[1], "Cost per unit that somebody decides with, Aug 2026")
+    assert [row[:2] for row in rows[1:]] == [["successful outcome", "support-copilot"], ["successful outcome", "marketing-drafting"],
+                                              ["developer sprint", "all, sprint from 7 Sep 2026"]]  # fmt: skip
+    assert rows[1][4:6] == ["0.1672", "0.2100"] and rows[1][-2:] == ["succeeding", "missed"]
+    assert rows[2][4] == "no outcomes"
+    assert "The dearest tenth of 12 users caused 45.0 %" in page[0].replace("\u00a0", " ")
+    assert "5.00 times as much" in page[0]
+
+
 def test_long_tables_say_how_much_they_show(page: tuple[str, _Page]) -> None:
     assert "Showing 15 of 30 work items" in page[0]
 
@@ -216,7 +254,7 @@ def test_empty_snapshot_says_in_every_section_why_there_is_nothing(
     empty: duckdb.DuckDBPyConnection, context: ReviewContext, tmp_path: Path
 ) -> None:
     text, parsed = _page(empty, tmp_path, context)
-    assert len(re.findall(r"Nothing to (?:show|draw): ", text)) == 11
+    assert len(re.findall(r"Nothing to (?:show|draw): ", text)) == 13
     assert "insufficient data: 0 of 14 days" in text
     assert "No closed invoice to tie yet: no invoice has been delivered." in text
     assert list(parsed.tables) == ["Gates of this run"]

@@ -17,7 +17,7 @@ from openpyxl.worksheet.worksheet import Worksheet
 from orchestration.review import ReviewContext, build
 
 SHEETS = [
-    "Summary", "Spend by provider", "Workflow ledger", "Coverage", "Tie-out", "Forecast & pacing", "Back-test",
+    "Summary", "Spend by provider", "Workflow ledger", "Unit costs", "Coverage", "Tie-out", "Forecast & pacing", "Back-test",
     "Top deltas", "Work items", "Freshness & gates",
 ]
 

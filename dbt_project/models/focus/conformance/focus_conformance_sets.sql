@@ -119,7 +119,9 @@ s4 as (
         'S4' as rule_id,
         invoiced_charges.stream as source,
         invoiced_charges.row_count as rows_checked,
-        invoiced_charges.period_start < invoices.period_start or invoiced_charges.period_end > invoices.period_end as is_failing,
+        -- Days, not instants: months of some vendors turn at midnight of their own zone.
+        cast(invoiced_charges.period_start as date) < cast(invoices.period_start as date)
+            or cast(invoiced_charges.period_end as date) > cast(invoices.period_end as date) as is_failing,
         invoices.InvoiceId as example
     from invoices
     inner join invoiced_charges
@@ -274,7 +276,8 @@ s9 as (
         'S9' as rule_id,
         min(stream) as source,
         count(*) as rows_checked,
-        count(distinct case when BilledCost <> 0 then concat(stream, '/', x_Account) end) > 1 as is_failing,
+        -- A source may have one month in several exports, of which one is the bill.
+        count(distinct case when BilledCost <> 0 then concat_ws('/', x_SourceId, x_Dataset, x_Account) end) > 1 as is_failing,
         concat_ws(' ', BillingAccountId, ServiceName, cast(cast(BillingPeriodStart as date) as string)) as example
     from charges
     group by InvoiceIssuerName, BillingAccountId, BillingPeriodStart, ServiceName, ChargeCategory
@@ -283,7 +286,7 @@ s9 as (
 billed_kinds as (
     select distinct
         InvoiceIssuerName,
-        BillingPeriodStart,
+        cast(BillingPeriodStart as date) as billing_period,
         ChargeCategory
     from charges
 ),
@@ -299,7 +302,7 @@ s10 as (
     left join billed_kinds
         on
             lines.InvoiceIssuerName = billed_kinds.InvoiceIssuerName
-            and lines.BillingPeriodStart = billed_kinds.BillingPeriodStart
+            and billed_kinds.billing_period = cast(lines.BillingPeriodStart as date)
             and lines.ChargeCategory = billed_kinds.ChargeCategory
     where lines.BilledCost <> 0 and lines.InvoiceIssueStatus <> 'Voided'
 ),
