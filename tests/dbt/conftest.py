@@ -11,6 +11,7 @@ import datetime as dt
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,22 @@ ALWAYS_WHOLE = ("invoices", "prices", "seats", "expenses", "outcomes")
 Rows = Sequence[Mapping[str, Any]]
 
 
+@dataclass(frozen=True)
+class Table:
+    """A model that is a table: its place, and the query of its first build with the types of its contract."""
+
+    name: str
+    relation: str
+    query: str
+
+    @classmethod
+    def of(cls, node: Any) -> Table:
+        """Taken out of dbt's node, which the next invocation compiles anew."""
+        columns = ", ".join(f'cast("{c.name}" as {c.data_type}) as "{c.name}"' for c in node.columns.values())
+        chosen = columns if node.contract.enforced else "*"
+        return cls(node.name, f"{node.schema}.{node.alias}", f"select {chosen} from ({node.compiled_code})")
+
+
 class Project:
     """dbt's parsed project, and the SQL that dbt compiled of each model for its first build."""
 
@@ -45,16 +62,16 @@ class Project:
         result = invoke(["parse"], path)
         assert result.success, messages(result)
         self.parsed: Any = result.result
-        self.compiled: list[Any] = []
+        self.tables: list[Table] = []
         self._selected: dict[tuple[str, ...], frozenset[str]] = {}
 
-    def first_build(self, select: tuple[str, ...], path: Path) -> list[Any]:
+    def first_build(self, select: tuple[str, ...], path: Path) -> list[Table]:
         """The selected tables in the order dbt built them."""
         if select not in self._selected:
             result = invoke(["list", "--select", *select, "--resource-type", "model", "--output", "name"], path, self.parsed)
             assert result.success, messages(result)
             self._selected[select] = frozenset(result.result)
-        return [n for n in self.compiled if n.name in self._selected[select]]
+        return [t for t in self.tables if t.name in self._selected[select]]
 
 
 class Warehouse:
@@ -138,15 +155,13 @@ class Warehouse:
 
     def _build_first(self, select: tuple[str, ...], is_full: bool) -> bool:
         """Whether everything selected is new or to be made anew; then it is."""
-        nodes = self._project.first_build(select, self.path)
+        tables = self._project.first_build(select, self.path)
         with self.connect() as connection:
             there = {name for (name,) in connection.execute("select table_name from duckdb_tables()").fetchall()}
-            if not is_full and any(n.name in there for n in nodes):
+            if not is_full and any(t.name in there for t in tables):
                 return False
-            for node in nodes:
-                columns = ", ".join(f'cast("{c.name}" as {c.data_type}) as "{c.name}"' for c in node.columns.values())
-                chosen = columns if node.contract.enforced else "*"
-                connection.execute(f"create or replace table {node.schema}.{node.alias} as select {chosen} from ({node.compiled_code})")
+            for table in tables:
+                connection.execute(f"create or replace table {table.relation} as {table.query}")
         return True
 
     def unit_tests(self, *models: str) -> dbtRunnerResult:
@@ -232,10 +247,10 @@ def seeded_file(tmp_path_factory: pytest.TempPathFactory, project: Project) -> P
     Warehouse(path, project).land({})
     result = invoke(["run", "--full-refresh"], path, project.parsed)
     assert result.success, messages(result)
-    project.compiled = [r.node for r in result.result.results if r.node.config.materialized != "view"]
+    project.tables = [Table.of(r.node) for r in result.result.results if r.node.config.materialized != "view"]
     with duckdb.connect(str(path)) as connection:
-        for node in project.compiled:
-            connection.execute(f"drop table {node.schema}.{node.alias}")
+        for table in project.tables:
+            connection.execute(f"drop table {table.relation}")
     return path
 
 
