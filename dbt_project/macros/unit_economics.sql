@@ -25,3 +25,12 @@ case when abs({{ unit_cost }}) < 100000000000 and abs({{ previous_unit_cost }}) 
     'cast((' ~ unit_cost ~ ' + ' ~ previous_unit_cost ~ ') * cast(0.5 as decimal(1, 1)) as decimal(28, 16))') }}
 end
 {%- endmacro %}
+
+{#- Days whose logged usage is counted again: those of request logs in scope, and the day after each. -#}
+{% macro logged_usage_scope() -%}
+(
+    select charge_date from {{ source('raw', 'scope') }} where source in ({{ request_sources() }})
+    union
+    select cast(charge_date + interval '1' day as date) as charge_date from {{ source('raw', 'scope') }} where source in ({{ request_sources() }})
+)
+{%- endmacro %}

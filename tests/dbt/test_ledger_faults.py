@@ -110,7 +110,7 @@ CHARGES = [
     aws_charge("role before", "1", "2026-10-15", x_PrincipalId="role/nightly"), aws_charge("role", "1", x_PrincipalId="role/nightly"),
     aws_charge("chat", "8", ServiceName="Chat"), aws_charge("wiki", "3", ServiceName="Wiki"),
     *(
-        charge(name, "1", x_SourceId="gcp", InvoiceIssuerName="Google", Tags=tags)
+        charge(name, "1", x_SourceId="gcp", InvoiceIssuerName="Google", ServiceProviderName="Google", Tags=tags)
         for name, tags in (
             ("label", '{"label/team":"search","tag/acme/cc":"9"}'), ("project label", '{"project_label/team": "support"}'),
             ("label tag", '{"label/app": "helpdesk"}'), ("mixed tags", '{"app":"x","kind":"helpdesk"}'),

@@ -28,7 +28,7 @@ WORKFLOWS = {
     "everything-else": (320, 1900, "4", "4400"),
 }
 INCREMENTAL = {
-    "ledger.fct_model_call": (), "ledger.int_call_pool_day": (), "ledger.fct_attribution_ledger": (),
+    "ledger.fct_model_call": (), "ledger.int_call_pool_day": (), "ledger.int_logged_usage_day": (), "ledger.fct_attribution_ledger": (),
     "ledger.fct_ledger_residuals": (), "marts.mart_daily_spend": ("raw_input_digest",),
     "marts.mart_workflow_ledger": (), "marts.mart_forecast_series": (),
 }  # fmt: skip

@@ -103,10 +103,11 @@ def frames():
     prices += [price("anthropic", OPUS, "input", "5"), price("anthropic", OPUS, "cache_read", "0.5"), price("anthropic", HAIKU, "input", "1"),
                price("anthropic", SONNET, "output", "15"), price("openai", GPT, "input", "1.25"), price("openai", GPT, "output", "10")]  # fmt: skip
     anthropic_usage += [usage("2026-08-04", "k_any", OPUS, 2_300_000, 800_000), usage("2026-08-04", "k_any", HAIKU, 50_000, 0),
-                        usage("2026-06-10", "k_gateway", SONNET, 0, 0, 300_000)]  # fmt: skip
+                        usage("2026-06-10", "k_gateway", SONNET, 0, 0, 143_900), usage("2026-06-11", "k_gateway", SONNET, 0, 0, 156_100)]  # fmt: skip
     anthropic_costs += [
         anthropic_cost("2026-08-04", OPUS, "uncached_input_tokens", D("11.50")), anthropic_cost("2026-08-04", OPUS, "cache_read_input_tokens", D("0.40")),
-        anthropic_cost("2026-08-04", HAIKU, "uncached_input_tokens", D("0.05")), anthropic_cost("2026-06-10", SONNET, "output_tokens", D("30")),
+        anthropic_cost("2026-08-04", HAIKU, "uncached_input_tokens", D("0.05")), anthropic_cost("2026-06-10", SONNET, "output_tokens", D("14.39")),
+        anthropic_cost("2026-06-11", SONNET, "output_tokens", D("15.61")),
     ]  # fmt: skip
     # The GPT row of W9 needs a model name; its card is gpt-5's list price.
     buckets.append(bucket("2026-08-04", "key_alpha", 11, 0, 0, 1_100_000))
@@ -209,13 +210,13 @@ SEEDS = {
     ],
 }  # fmt: skip
 
-# W7: 1,000 user actions of 30 requests each, 250 in a session; every tenth action is stamped with the second ticket.
+# W7: 1,000 user actions of 30 requests each, 250 in a session, one action and one session over midnight; every tenth action is stamped with the second ticket.
 REQUESTS = """
 insert into raw.litellm__spend_logs by name
 select
     'r' || i as request_id, 'msg-' || i as provider_response_id, 'acompletion' as call_type, 'anthropic/claude-sonnet-4-5' as model, 'dep' as model_id,
-    'anthropic' as custom_llm_provider, 'success' as status, timestamptz '2026-06-10 09:00:00+00' + to_seconds(i) as start_time,
-    timestamptz '2026-06-10 09:00:02+00' + to_seconds(i) as end_time, 0 as prompt_tokens, 10 as completion_tokens, 10 as total_tokens,
+    'anthropic' as custom_llm_provider, 'success' as status, timestamptz '2026-06-10 20:00:10+00' + to_seconds(i) as start_time,
+    timestamptz '2026-06-10 20:00:12+00' + to_seconds(i) as end_time, 0 as prompt_tokens, 10 as completion_tokens, 10 as total_tokens,
     'agent' as tag_workflow, 'act' || (i // 30) as meta_user_action_id, 's' || (i // 7500) as session_id,
     case when (i // 30) % 10 = 0 then 'PAY-3' else 'PAY-2' end as tag_ticket, case when i < 24000 then 'acme' else 'globex' end as tag_customer,
     'litellm' as raw_source, 'main' as raw_account, 'spend_logs' as raw_dataset, '2026-06-10' as raw_window, 'logs' as raw_delivery_id, i as raw_ordinal,
@@ -225,14 +226,14 @@ from range(30000) as numbers(i)
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory, seeded_file, parsed_project):
+def built(tmp_path_factory, seeded_file, project):
     """The company from landed rows through staging, FOCUS and ledger to the marts."""
     path = tmp_path_factory.mktemp("units") / "warehouse.duckdb"
     shutil.copy(seeded_file, path)
-    warehouse = Warehouse(path, parsed_project).land(frames(), start_date="2026-03-01")
+    warehouse = Warehouse(path, project).land(frames(), start_date="2026-03-01")
     with warehouse.connect() as connection:
         connection.execute(REQUESTS)
-        connection.execute("insert into raw.scope values ('litellm', 'main', date '2026-06-10')")
+        connection.execute("insert into raw.scope values ('litellm', 'main', date '2026-06-10'), ('litellm', 'main', date '2026-06-11')")
     for name, rows in SEEDS.items():
         warehouse.seed(name, rows)
     warehouse.build(*(f"+{m}" for m in MARTS), "+mart_attribution_coverage", "focus_billed_vs_rated", full_refresh=True)
@@ -384,5 +385,7 @@ def test_a_change_is_compared_over_as_many_days_on_both_sides(built):
 
 
 def test_published_unit_marts_pass_their_own_tests(built):
-    result = built.build(*MARTS, "int_unit_fact", "int_usage_count_day", "stg_outcomes__daily", tests=True)
+    result = built.build(
+        *MARTS, "int_unit_fact", "int_usage_count_day", "int_logged_usage_day", "int_reported_requests", "stg_outcomes__daily", tests=True
+    )
     assert result.success, messages(result)

@@ -1,38 +1,5 @@
--- Requests are counted on their day; a session or user action once, on the day of its first request. Buckets that a vendor
--- reports count only where no request log knows the key that day.
-with calls as (
-    select
-        charge_date,
-        coalesce(workflow, owner_workflow) as workflow,
-        model_id,
-        session_id,
-        user_action_id,
-        tokens_input_uncached + tokens_cache_read + tokens_cache_write_5m + tokens_cache_write_1h + tokens_cache_write_unspecified
-            as input_tokens,
-        tokens_output as output_tokens
-    from {{ ref('fct_model_call') }}
-    where not is_gateway_cache_hit
-),
-
-sessions as (
-    select
-        workflow, session_id, min(charge_date) as charge_date, count(*) as requests,
-        sum(input_tokens) as input_tokens, sum(output_tokens) as output_tokens
-    from calls
-    where session_id is not null
-    group by workflow, session_id
-),
-
-user_actions as (
-    select
-        workflow, user_action_id, min(charge_date) as charge_date, count(*) as requests,
-        sum(input_tokens) as input_tokens, sum(output_tokens) as output_tokens
-    from calls
-    where user_action_id is not null
-    group by workflow, user_action_id
-),
-
-logged_keys as (
+-- What the request logs count, and the buckets that a vendor reports where no request log knows the key that day.
+with logged_keys as (
     select distinct charge_date, provider_source, provider_account, pool_key from {{ ref('int_call_pool_day') }}
 ),
 
@@ -62,23 +29,9 @@ reported as (
 ),
 
 counts as (
-    select
-        'request' as kind, charge_date, workflow, model_id, count(*) as quantity, count(*) as requests,
-        sum(input_tokens) as input_tokens, sum(output_tokens) as output_tokens
-    from calls
-    group by charge_date, workflow, model_id
+    select kind, charge_date, workflow, model_id, quantity, requests, input_tokens, output_tokens from {{ ref('int_logged_usage_day') }}
     union all
-    select 'request', charge_date, workflow, model_id, sum(requests), sum(requests), sum(input_tokens), sum(output_tokens)
-    from reported
-    group by charge_date, workflow, model_id
-    union all
-    select 'session', charge_date, workflow, null, count(*), sum(requests), sum(input_tokens), sum(output_tokens)
-    from sessions
-    group by charge_date, workflow
-    union all
-    select 'user_action', charge_date, workflow, null, count(*), sum(requests), sum(input_tokens), sum(output_tokens)
-    from user_actions
-    group by charge_date, workflow
+    select 'request', charge_date, workflow, model_id, requests, requests, input_tokens, output_tokens from reported
 )
 
 select

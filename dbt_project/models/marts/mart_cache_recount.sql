@@ -74,8 +74,9 @@ months as (
         cast(sum(cost_{{ name }}) as decimal(38, 14)) as cost_{{ name }}
         {%- endfor %},
         cast(sum(billed_cost) as decimal(38, 14)) as billed_cost,
-        cast(sum({{ decimal_product('cast(tokens_input * cast(0.000001 as decimal(6, 6)) as decimal(28, 12))', 'naive_price') }}) as decimal(38, 14))
-            as naive_input_cost,
+        cast(coalesce(
+            sum({{ decimal_product('cast(tokens_input * cast(0.000001 as decimal(6, 6)) as decimal(28, 12))', 'naive_price') }}), 0
+        ) as decimal(38, 14)) as naive_input_cost,
         sum(case when naive_price is null and tokens_input > 0 then 1 else 0 end) as days_without_price
     from priced
     group by cast(date_trunc('month', charge_date) as date), provider, model_name

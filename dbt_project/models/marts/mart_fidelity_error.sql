@@ -5,7 +5,7 @@
 -- the spend that the tier really places there, since a larger sample would average errors away. The sample's stamps are
 -- hidden, the lower method places its rated cost with what the other requests still show, and both are compared per work
 -- item and week. The tier's own spend is one more such sample: the interval is Student's t over ten samples for a new one,
--- and never narrower than what nothing wrong in n item-weeks leaves open (3/n, n by their cost). Last 180 days.
+-- and 3/n more, what n item-weeks (n by their cost) without a fault still leave open. Last 180 days.
 with calls as (
     select
         calls.charge_date, calls.account, calls.session_id, calls.repo, calls.branch, calls.person_id, calls.ticket_key,
@@ -86,32 +86,41 @@ samples as (
     {% for sample in range(samples) %}select {{ sample }} as sample, {{ 3 * sample + 1 }} as digit{{ ' union all ' if not loop.last }}{% endfor %}
 ),
 
+-- The hidden actions of each tier's samples.
 drawn as (
-    select
-        rates.tier, samples.sample, actions.*,
-        {% for place in range(3) %}{{ [256, 16, 1][place] }} * (position(substr(actions.digest, samples.digit + {{ place }}, 1) in '0123456789abcdef') - 1){{ ' + ' if not loop.last }}{% endfor %}
-            < 4096 * rates.rate as is_hidden
+    select rates.tier, samples.sample, actions.*
     from actions
-    cross join samples
     inner join rates on rates.stratum = actions.stratum and rates.rate > 0
+    cross join samples
+    where {% for place in range(3) %}{{ [256, 16, 1][place] }} * (position(substr(actions.digest, samples.digit + {{ place }}, 1) in '0123456789abcdef') - 1){{ ' + ' if not loop.last }}{% endfor %}
+
+        < 4096 * rates.rate
 ),
 
 hidden as (
     select week, charge_date, account, session_id, repo, branch, sample, ticket_key, sum(cost) as cost
     from drawn
-    where tier = 'session' and is_hidden and (session_id is not null or branch is not null)
+    where tier = 'session' and (session_id is not null or branch is not null)
     group by week, charge_date, account, session_id, repo, branch, sample, ticket_key
 ),
 
--- What the stamps left over still say of the sessions with hidden ones. A stratum without a rate hides nothing.
+-- What the stamps left over still say of the sessions with hidden ones.
 shown as (
-    select actions.charge_date, actions.account, actions.session_id, actions.repo, actions.branch, samples.sample, actions.ticket_key
+    select
+        actions.charge_date, actions.account, actions.session_id, actions.repo, actions.branch, touched.sample, actions.ticket_key
     from actions
-    cross join samples
+    inner join (
+        select distinct charge_date, account, session_id, sample from hidden where session_id is not null
+    ) as touched
+        on touched.charge_date = actions.charge_date
+        and touched.account = actions.account
+        and touched.session_id = actions.session_id
     left join drawn
-        on drawn.tier = 'session' and drawn.is_hidden
-        and drawn.sample = samples.sample and drawn.action_id = actions.action_id and drawn.charge_date = actions.charge_date
-    where actions.session_id is not null and drawn.action_id is null
+        on drawn.tier = 'session'
+        and drawn.sample = touched.sample
+        and drawn.action_id = actions.action_id
+        and drawn.charge_date = actions.charge_date
+    where drawn.action_id is null
 ),
 
 branch_evidence as (
@@ -184,7 +193,7 @@ by_person as (
     from drawn
     inner join (select distinct charge_date, person_id from activity) as active
         on active.charge_date = drawn.charge_date and active.person_id = drawn.person_id
-    where drawn.tier = 'person' and drawn.is_hidden
+    where drawn.tier = 'person'
     group by drawn.sample, drawn.week, drawn.charge_date, drawn.person_id, drawn.ticket_key
 ),
 
@@ -194,7 +203,7 @@ by_team as (
     from drawn
     inner join (select distinct charge_date, team from team_shares) as active
         on active.charge_date = drawn.charge_date and active.team = drawn.person_team
-    where drawn.tier = 'team' and drawn.is_hidden
+    where drawn.tier = 'team'
     group by drawn.sample, drawn.week, drawn.charge_date, drawn.person_team, drawn.ticket_key
 ),
 
@@ -323,12 +332,11 @@ measured as (
         coalesce(items.week_count, 0) as week_count,
         coalesce(totals.sample_count, 0) as sample_count,
         comparable.comparable_share,
-        case when totals.sample_count > 1 then greatest(
-            3.0 * totals.sample_count / nullif(items.effective_cells, 0),
-            sqrt(greatest(totals.wape_square_sum - totals.wape_sum * totals.wape_sum / totals.sample_count, 0) / (totals.sample_count - 1))
-            * sqrt(1.0 + 1.0 / totals.sample_count)
-            * {{ t_quantile }}
-        ) end as half_width,
+        case when totals.sample_count > 1 then
+            {{ t_quantile }} * sqrt(1.0 + 1.0 / totals.sample_count) * sqrt(
+                greatest(totals.wape_square_sum - totals.wape_sum * totals.wape_sum / totals.sample_count, 0) / (totals.sample_count - 1))
+            + 3.0 * totals.sample_count / nullif(items.effective_cells, 0)
+        end as half_width,
         case
             when methods.fidelity_tier = 'call' then 'exact by construction'
             when coalesce(items.items, 0) >= 30 then 'measured'
