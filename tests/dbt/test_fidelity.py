@@ -22,9 +22,9 @@ DAYS, SCALE = 56, 0.3
 COVERAGE = 0.9
 
 
-def campaign(path: Path, seeded: Path, parsed_project, seeds: Iterable[int]) -> list[Measured]:
+def campaign(path: Path, seeded: Path, project, seeds: Iterable[int]) -> list[Measured]:
     shutil.copy(seeded, path)
-    warehouse = Warehouse(path, parsed_project)
+    warehouse = Warehouse(path, project)
     found = []
     for seed in seeds:
         land(warehouse, seed, DAYS, SCALE)
@@ -53,8 +53,8 @@ def least(seeds: int) -> int:
 
 @pytest.mark.soak
 @pytest.mark.timeout(7200)
-def test_published_intervals_hold_the_true_error_nine_times_in_ten(tmp_path, seeded_file, parsed_project):
-    found = campaign(tmp_path / "warehouse.duckdb", seeded_file, parsed_project, range(1, SEEDS + 1))
+def test_published_intervals_hold_the_true_error_nine_times_in_ten(tmp_path, seeded_file, project):
+    found = campaign(tmp_path / "warehouse.duckdb", seeded_file, project, range(1, SEEDS + 1))
     print("\n" + table(found))
     for method in METHODS:
         rows = [m for m in found if m.method == method]
@@ -66,9 +66,9 @@ def test_published_intervals_hold_the_true_error_nine_times_in_ten(tmp_path, see
         assert sum((m.hi or 9) - (m.lo or 0) for m in rows) / SEEDS < 0.7, method
 
 
-def test_a_seed_s_published_error_is_near_the_true_one(tmp_path, seeded_file, parsed_project):
+def test_a_seed_s_published_error_is_near_the_true_one(tmp_path, seeded_file, project):
     """One seed of the campaign: two misses among its four methods would come up once in twenty seeds."""
-    found = campaign(tmp_path / "warehouse.duckdb", seeded_file, parsed_project, [1])
+    found = campaign(tmp_path / "warehouse.duckdb", seeded_file, project, [1])
     print("\n" + "\n".join(map(str, found)))
     assert {m.method for m in found} == set(METHODS)
     assert sum(m.covered for m in found) >= 3

@@ -187,13 +187,13 @@ FRAMES = {
 
 
 @pytest.fixture(scope="module")
-def faulty(tmp_path_factory, seeded_file, parsed_project):
+def faulty(tmp_path_factory, seeded_file, project):
     """The warehouse with every fault, ledger and marts built."""
     path = tmp_path_factory.mktemp("faults") / "warehouse.duckdb"
 
     def made(frames, **arguments):
         shutil.copy(seeded_file, path)
-        return Warehouse(path, parsed_project).land(frames, **arguments)
+        return Warehouse(path, project).land(frames, **arguments)
 
     warehouse = company_warehouse(made, CHARGES, CALLS, seeds=SEEDS, **FRAMES)
     warehouse.build("models/ledger")
@@ -206,7 +206,7 @@ def faulty(tmp_path_factory, seeded_file, parsed_project):
 def published(faulty):
     """The same warehouse with its relations under their published names."""
     names = {}
-    for node in faulty._parsed().nodes.values():
+    for node in faulty._project.parsed.nodes.values():
         name = node.resource_type == "model" and node.config.meta.get("published_as")
         if name:
             names[name] = f"{node.schema}.{node.name}"

@@ -32,7 +32,7 @@ bills as (
             when ChargeCategory = 'Credit' then 'credits'
             when ChargeCategory = 'Purchase' and CommitmentDiscountId is not null then 'commitments'
             when lower(ChargeDescription) like '%rounding%' then 'rounding'
-            when lower(coalesce(ServiceName, '')) like '%marketplace%' or ServiceProviderName <> InvoiceIssuerName then 'marketplace'
+            when lower(concat(coalesce(ServiceName, ''), ' ', coalesce(ChargeDescription, ''))) like '%marketplace%' then 'marketplace'
             when ChargeCategory = 'Adjustment' then 'adjustments'
             else 'charges'
         end as name

@@ -7,8 +7,9 @@ with spend as (
         sum(case when ledger.fidelity_tier = 'person' then ledger.x_ReportingCost else 0 end) as cost_person,
         sum(case when {{ work_phase('ledger', 'items') }} = 'review' then ledger.x_ReportingCost else 0 end) as cost_review,
         sum(case when {{ work_phase('ledger', 'items') }} = 'rework' then ledger.x_ReportingCost else 0 end) as cost_rework,
-        -- What is stamped is exact; the rest errs as its method does, and without a measurement nobody knows.
-        sum(case when ledger.fidelity_tier = 'call' then 0 else abs(ledger.x_ReportingCost) * errors.wape end) as cost_error,
+        -- What is stamped is exact; the rest errs as its method does, and without a measurement nobody knows. Added as decimals,
+        -- because a sum of floating numbers depends on its order.
+        sum(case when ledger.fidelity_tier = 'call' then 0 else {{ decimal_product('abs(ledger.x_ReportingCost)', 'cast(errors.wape as decimal(28, 16))', 14) }} end) as cost_error,
         sum(case when ledger.fidelity_tier <> 'call' and errors.wape is null and ledger.x_ReportingCost <> 0 then 1 else 0 end) as unmeasured,
         sum(ledger.calls) as calls,
         sum(ledger.tokens) as tokens,
