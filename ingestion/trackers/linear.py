@@ -96,21 +96,22 @@ class Issue(msgspec.Struct, rename="camel"):
 
 
 class Entry(msgspec.Struct, rename="camel"):
-    """One history entry; it may hold several changes made close together."""
+    """One history entry; it may hold several changes made close together. GraphQL answers every field that was asked for, so a
+    side that is missing, unlike one that is null, is a fault."""
 
     id: Text
     created_at: datetime
-    actor_id: Text | None = None
-    from_state_id: Text | None = None
-    to_state_id: Text | None = None
-    from_assignee_id: Text | None = None
-    to_assignee_id: Text | None = None
-    from_cycle_id: Text | None = None
-    to_cycle_id: Text | None = None
-    from_team_id: Text | None = None
-    to_team_id: Text | None = None
-    from_estimate: Decimal | None = None
-    to_estimate: Decimal | None = None
+    actor_id: Text | None
+    from_state_id: Text | None
+    to_state_id: Text | None
+    from_assignee_id: Text | None
+    to_assignee_id: Text | None
+    from_cycle_id: Text | None
+    to_cycle_id: Text | None
+    from_team_id: Text | None
+    to_team_id: Text | None
+    from_estimate: Decimal | None
+    to_estimate: Decimal | None
 
 
 class History(msgspec.Struct):

@@ -48,6 +48,8 @@ _TELEMETRY = (
 )  # fmt: skip
 SAYS_WHAT_IT_IS: dict[str, tuple[str, ...]] = {
     "linear__attachments": ("url",),
+    # An entry of which nothing changed is one about something else.
+    "linear__issue_history": tuple(f"{side}{name}Id" for side in ("from", "to") for name in ("State", "Assignee", "Cycle", "Team")),
     "langfuse__observations": ("type",),
     "jira__changelog": ("field", "fieldId"),
     "otel__spans": _TELEMETRY,

@@ -96,10 +96,21 @@ def test_a_cursor_that_loops_is_found(vendor, client):
         fetch("issues", client)
 
 
-def test_history_is_flattened_and_a_long_one_is_read_to_its_end(vendor, client):
-    def entry(number, **changed):
-        return {"id": f"h{number}", "createdAt": f"2026-11-1{number}T00:00:00.000Z", "actorId": "u1", **changed}
+def entry(number, **changed):
+    sides = [f"{side}{name}" for side in ("from", "to") for name in ("StateId", "AssigneeId", "CycleId", "TeamId", "Estimate")]
+    return {"id": f"h{number}", "createdAt": f"2026-11-1{number}T00:00:00.000Z", "actorId": "u1", **dict.fromkeys(sides), **changed}
 
+
+def test_a_history_entry_without_a_side_that_was_asked_for_is_rejected(vendor, client):
+    half = entry(1, fromCycleId="c1", toCycleId="c2")
+    del half["fromCycleId"], half["toCycleId"]
+    history = {"nodes": [half], "pageInfo": {"hasNextPage": False, "endCursor": None}}
+    vendor.routes["/graphql"] = page([{"id": "i1", "updatedAt": "2026-11-18T10:00:00.000Z", "history": history}])
+    days = fetch("issue_history", client)
+    assert [(r.reason, r.field) for batch in days.values() for r in batch.rejects] == [("missing_field", "history.nodes[0]")]
+
+
+def test_history_is_flattened_and_a_long_one_is_read_to_its_end(vendor, client):
     both = entry(1, fromStateId="s1", toStateId="s2", toAssigneeId="u1", fromEstimate=2.0, toEstimate=3.5)
     later = entry(2, fromStateId="s2", toStateId="s3")
     nothing = entry(3)
