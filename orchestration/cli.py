@@ -217,15 +217,23 @@ def log_path(settings: Settings) -> Path:
 
 
 def materialise(
-    settings: Settings, progress: Any, *, full: bool = False, days: tuple[date, date] | None = None
+    settings: Settings,
+    progress: Any,
+    *,
+    full: bool = False,
+    days: tuple[date, date] | None = None,
+    assets: str | None = None,
 ) -> bool:
     """Run both jobs in this process on the home's Dagster instance; false when a gate or step stopped one.
 
     `days` (first, last; both included) asks for exactly these days and the billing months they touch instead of what is due.
+    `assets` runs this part of the daily job only, in Dagster's selection syntax, as its pages do.
     """
     import warnings
 
     warnings.simplefilter("ignore")
+    import dagster as dg
+
     from orchestration import automation
     from orchestration.definitions import build_definitions
     from orchestration.progress import progress_logger
@@ -240,6 +248,11 @@ def materialise(
         first, last = days
         tags[automation.BILLING_MONTHS] = automation.range_tags(first.replace(day=1), last.replace(day=1))
         tags[automation.DAILY] = automation.range_tags(first, last) | rebuild
+    chosen = None
+    if assets is not None:
+        del tags[automation.BILLING_MONTHS]
+        graph = definitions.resolve_asset_graph()
+        chosen = list(dg.AssetSelection.from_string(assets).resolve(graph))
     with instance(settings) as home_instance, _only_run(settings, home_instance):
         for job, job_tags in tags.items():
             progress.say(job.replace("_", " "))
@@ -248,6 +261,7 @@ def materialise(
                 tags=job_tags | {_BY_COMMAND: "true"},
                 raise_on_error=False,
                 run_config={"loggers": {"terminal": {"config": {}}}},
+                asset_selection=chosen,
             )
             if not outcome.success:
                 return False

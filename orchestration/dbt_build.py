@@ -104,7 +104,8 @@ def build(settings: Settings, stage: str, *, full_refresh: bool) -> list[NodeRes
 
 
 def selection(stage: str, *, keeps: bool) -> list[str]:
-    """dbt's options for what a stage builds. With `keeps`, seeds and views are left as built; every test still runs."""
+    """dbt's options for what a stage builds. With `keeps`, seeds and views are left as built; what no changed row can fail,
+    tests on seeds alone, is left out."""
     if keeps:
         return ["--selector", f"{stage}_kept"]
     return ["--select", f"tag:{stage}", "--indirect-selection", "buildable", "--exclude-resource-type", "unit_test"]
@@ -215,12 +216,16 @@ def _project(settings: Settings) -> list[str]:
 
 
 def _with_kept(parsed: Any, stage: str, results: list[NodeResult]) -> list[NodeResult]:
-    """The results and the stage's seeds and views, in the order of their dependencies."""
+    """The results and the stage's seeds, tests on seeds and views, in the order of their dependencies."""
     found = {r.unique_id: r for r in results}
-    for node in parsed.nodes.values():
-        is_kept = node.resource_type == "seed" or (node.resource_type == "model" and node.config.materialized == "view")
-        if is_kept and stage in node.tags:
-            kept = NodeResult(node.unique_id, str(node.resource_type), "success", 0.0, "kept as built", None, None)
+    of_stage = [n for n in parsed.nodes.values() if stage in n.tags]
+    seeds = {n.unique_id for n in of_stage if n.resource_type == "seed"}
+    for node in of_stage:
+        is_view = node.resource_type == "model" and node.config.materialized == "view"
+        is_on_seeds = node.resource_type == "test" and bool(node.depends_on.nodes) and seeds.issuperset(node.depends_on.nodes)
+        if is_view or is_on_seeds or node.unique_id in seeds:
+            status = "pass" if is_on_seeds else "success"
+            kept = NodeResult(node.unique_id, str(node.resource_type), status, 0.0, "kept as built", None, None)
             found.setdefault(node.unique_id, kept)
     before = {
         n.unique_id: [d for d in getattr(n.depends_on, "nodes", ()) if d in parsed.nodes] for n in parsed.nodes.values()

@@ -182,11 +182,23 @@ class Warehouse:
         node = next(n for n in nodes if n.name == model and n.resource_type == "model")
         return {c.name: "varchar" if c.data_type == "string" else str(c.data_type) for c in node.columns.values()}
 
-    def connect(self) -> duckdb.DuckDBPyConnection:
-        """A session in UTC on the file; close it before dbt runs."""
-        connection = duckdb.connect(str(self.path))
-        connection.execute("set TimeZone = 'UTC'")
-        return connection
+    @contextlib.contextmanager
+    def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A session in UTC on the file, which stays open until dbt or `release` needs it: opening reads the whole catalog."""
+        if self.path not in _OPEN:
+            _OPEN[self.path] = duckdb.connect(str(self.path))
+        with _OPEN[self.path].cursor() as session:
+            session.execute("set TimeZone = 'UTC'")
+            yield session
+
+
+_OPEN: dict[Path, duckdb.DuckDBPyConnection] = {}
+
+
+def release(path: Path) -> None:
+    """Close the file, so that another opens it."""
+    if path in _OPEN:
+        _OPEN.pop(path).close()
 
 
 def drop(connection: duckdb.DuckDBPyConnection, relation: str) -> None:
@@ -206,6 +218,7 @@ def invoke(arguments: Sequence[str], path: Path, parsed: Any = None) -> dbtRunne
     }  # fmt: skip
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
+    release(path)
     try:
         runner = dbtRunner(manifest=parsed) if parsed is not None else dbtRunner()
         return runner.invoke(["--quiet", "--log-level-file", "none", *arguments, *common, "--no-write-json"])
@@ -271,6 +284,8 @@ def raw_warehouse(
         return Warehouse(folder / "warehouse.duckdb", project).land(frames, **arguments)
 
     yield make
+    for number in range(made):
+        release(tmp_path / f"warehouse{number + 1}" / "warehouse.duckdb")
 
 
 def _create(connection: duckdb.DuckDBPyConnection, name: str, columns: Mapping[str, str], rows: Rows) -> None:

@@ -26,7 +26,7 @@ from orchestration import warehouse
 from orchestration.resources import lake_of
 from orchestration.settings import Settings, load_settings
 from sandbox.server import serving
-from tests.dbt.conftest import Project, Warehouse, invoke, statuses
+from tests.dbt.conftest import Project, Warehouse, invoke, release, statuses
 
 # Each trap: what the vendor (or a part of it) gets wrong, and the test that notices.
 GATE = "source_days_outside_band"
@@ -71,6 +71,7 @@ def _verdicts(
     built = Warehouse(settings.warehouse_path, project)
     with built.connect() as connection:
         connection.execute("drop schema raw cascade")
+    release(built.path)
     columns = built.contract("focus_cost_and_usage")
     warehouse.prepare(settings, lake_of(settings), frozen_columns=columns, fingerprint="", run_id="trap", full=True)
     built.build(*MODELS, full_refresh=True)

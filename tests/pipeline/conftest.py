@@ -36,10 +36,13 @@ class Home:
         """Settings of this home with some variables changed."""
         return load_settings({**self.environment, "AISL_HOME": str(self.path), **changes})
 
-    def run(self, *, full: bool = False, days: tuple[dt.date, dt.date] | None = None, **changes: str) -> bool:
-        """One whole run; whether it published. `days` asks again for exactly these, as `run --from --to` does."""
+    def run(
+        self, *, full: bool = False, days: tuple[dt.date, dt.date] | None = None, assets: str | None = None, **changes: str
+    ) -> bool:
+        """One run; whether it published. `days` asks again for exactly these, as `run --from --to` does; `assets` is a
+        selection, as in Dagster's pages, of a home whose other assets are built."""
         progress = Progress(lambda _: None)
-        done = materialise(self.settings(**changes), progress, full=full, days=days)
+        done = materialise(self.settings(**changes), progress, full=full, days=days, assets=assets)
         self.steps, self.failed, self.failures = progress.seconds, progress.failed_checks, progress.failures
         return done
 

@@ -26,6 +26,8 @@ BEHIND = {
 }
 ROOMS = ["warehouse__prepared", "dbt_focus", "dbt_ledger", "dbt_marts", "forecasts", "dbt_decisions"]
 ROOMS += ["decisions__frozen_periods", "publish"]
+# A fault planted in the run itself needs no other run than from there on.
+FROM = {stage: f'group:"{stage}"+' for stage in ("ledger", "marts", "forecasts", "decisions")}
 CENTS = {"kind": "cents_as_dollars", "vendor": "anthropic"}
 VENDOR_FAULTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "no answer": ("landing", "costs", {"kind": "storm_500", "vendor": "openai", "path": "costs"}),
@@ -122,7 +124,7 @@ def test_a_share_too_much_is_stopped_at_the_ledger_door_and_a_full_rebuild_mends
             "update ledger.fct_attribution_ledger set BilledCost = BilledCost + 0.00000000000001 where ledger_id ="
             " (select min(ledger_id) from ledger.fct_attribution_ledger)",
         )
-        stopped(home, "ledger", "ledger_days_with_a_difference")
+        stopped(home, "ledger", "ledger_days_with_a_difference", assets=FROM["ledger"])
     assert home.run(full=True), (home.failed, home.failures)
     assert content(home) == before, "incremental and full builds differ"
 
@@ -133,7 +135,7 @@ def test_a_day_lost_in_a_mart_is_stopped_at_the_marts_door(home: Home, monkeypat
         "marts",
         "delete from marts.mart_daily_spend where charge_date = (select min(charge_date) from marts.mart_daily_spend)",
     )
-    stopped(home, "marts", "marts_days_with_a_difference")
+    stopped(home, "marts", "marts_days_with_a_difference", assets=FROM["marts"])
 
 
 def test_a_forecast_with_crossed_intervals_is_stopped(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,7 +149,7 @@ def test_a_forecast_with_crossed_intervals_is_stopped(home: Home, monkeypatch: p
         return dataclasses.replace(result, forecast_total=result.forecast_total.with_columns(*low))
 
     monkeypatch.setattr(forecasting_run, "forecast", crossed)
-    stopped(home, "forecasts", "forecasts_crossed_intervals|forecast_total")
+    stopped(home, "forecasts", "forecasts_crossed_intervals|forecast_total", assets=FROM["forecasts"])
 
 
 def test_a_snapshot_that_lost_rows_is_not_switched_to(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,4 +162,4 @@ def test_a_snapshot_that_lost_rows_is_not_switched_to(home: Home, monkeypatch: p
         return written
 
     monkeypatch.setattr(publish, "_copy", lossy)
-    stopped(home, "publish", "differs from the warehouse in ledger.attribution")
+    stopped(home, "publish", "differs from the warehouse in ledger.attribution", assets=FROM["decisions"])
