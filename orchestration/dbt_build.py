@@ -218,10 +218,9 @@ def _project(settings: Settings) -> list[str]:
 def _with_kept(parsed: Any, stage: str, results: list[NodeResult]) -> list[NodeResult]:
     """The results and the stage's seeds, tests on seeds and views, in the order of their dependencies."""
     found = {r.unique_id: r for r in results}
-    of_stage = [n for n in parsed.nodes.values() if stage in n.tags]
-    seeds = {n.unique_id for n in of_stage if n.resource_type == "seed"}
-    for node in of_stage:
-        is_view = node.resource_type == "model" and node.config.materialized == "view"
+    seeds = {n.unique_id for n in parsed.nodes.values() if n.resource_type == "seed" and stage in n.tags}
+    for node in parsed.nodes.values():
+        is_view = node.resource_type == "model" and node.config.materialized == "view" and stage in node.tags
         is_on_seeds = node.resource_type == "test" and bool(node.depends_on.nodes) and seeds.issuperset(node.depends_on.nodes)
         if is_view or is_on_seeds or node.unique_id in seeds:
             status = "pass" if is_on_seeds else "success"

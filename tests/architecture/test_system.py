@@ -156,7 +156,7 @@ def test_a_stage_that_keeps_its_views_still_runs_every_test_on_rows_that_change(
 
     nodes = dbt_build.manifest(settings)["nodes"]
     on_seeds = {
-        node["name"]
+        ".".join(node["fqn"])
         for node in nodes.values()
         if node["resource_type"] == "test" and all(parent.startswith("seed.") for parent in node["depends_on"]["nodes"])
     }
