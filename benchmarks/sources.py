@@ -165,13 +165,13 @@ def _one(kind: str, times: int) -> Row:
                 connection.execute(f'create or replace view raw."{key}" as select * from read_parquet([{listed}])')
                 read.append(key)
         rows_in = sum(_number(connection, f'select count(*) from raw."{key}"') for key in read)
-        start, begun, cpu = _peak_mb(), time.monotonic(), _cpu_seconds()
+        start, begun, cpu = peak_mb(), time.monotonic(), _cpu_seconds()
         for model in plan["models"]:
             made = "view" if model["is_view"] else "table"
             connection.execute(f"create schema if not exists {model['relation'].split('.')[0]}")
             connection.execute(f"create or replace {made} {model['relation']} as {model['sql']}")
         connection.execute(f"create or replace table main.measured as select * from {plan['models'][-1]['relation']}")
-        seconds, cpu, peak = time.monotonic() - begun, _cpu_seconds() - cpu, _peak_mb()
+        seconds, cpu, peak = time.monotonic() - begun, _cpu_seconds() - cpu, peak_mb()
         begun = time.monotonic()
         for key in read:
             connection.execute(f'select max(hash(delivered)) from raw."{key}" as delivered').fetchall()
@@ -189,7 +189,7 @@ def _number(connection: Any, query: str) -> Any:
     return connection.execute(query).fetchall()[0][0]
 
 
-def _peak_mb() -> float:
+def peak_mb() -> float:
     """The most memory this process has held, in MB. Linux: getrusage would count the parent's before this one started."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024

@@ -82,25 +82,23 @@ def build(settings: Settings, stage: str, *, full_refresh: bool) -> list[NodeRes
     and views up to the ledger are there already and are reported as kept. Raises DbtProjectBroken when dbt could not
     start at all; failed models and tests are results, not errors.
     """
+    keeps = not full_refresh and stage in _REMEMBERED
+    results = invoke(settings, ["build", *selection(stage, keeps=keeps), *(["--full-refresh"] if full_refresh else [])])
+    return _with_kept(_parsed(settings, _parse_digest(settings)), stage, results) if keeps else results
+
+
+def invoke(settings: Settings, arguments: list[str]) -> list[NodeResult]:
+    """Run dbt with a command and its options on the parsed project and release the warehouse file. Raises DbtProjectBroken."""
     from dbt.cli.main import dbtRunner
 
-    keeps = not full_refresh and stage in _REMEMBERED
-    arguments = [
-        *_quiet(settings),
-        "build",
-        *selection(stage, keeps=keeps),
-        # The manifest is written by the parse; writing it again for every stage costs more than most models.
-        "--no-write-json",
-        *(["--full-refresh"] if full_refresh else []),
-        *_project(settings),
-    ]
+    # The manifest is written by the parse; writing it again for every stage costs more than most models.
+    whole = [*_quiet(settings), *arguments, "--no-write-json", *_project(settings)]
     parsed = _parsed(settings, _parse_digest(settings))
     with _environment(_variables(settings)), _released_file():
-        outcome = dbtRunner(manifest=parsed).invoke(arguments)
+        outcome = dbtRunner(manifest=parsed).invoke(whole)
     if outcome.exception is not None or outcome.result is None:
-        raise DbtProjectBroken(f"dbt could not build stage {stage}: {outcome.exception}")
-    results = [_node_result(r) for r in outcome.result.results]  # type: ignore[union-attr]
-    return _with_kept(parsed, stage, results) if keeps else results
+        raise DbtProjectBroken(f"dbt could not do {' '.join(arguments)}: {outcome.exception}")
+    return [_node_result(r) for r in outcome.result.results]  # type: ignore[union-attr]
 
 
 def selection(stage: str, *, keeps: bool) -> list[str]:
