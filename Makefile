@@ -44,12 +44,12 @@ dev: $(STAMP) ## Dagster's pages and daemon with the daily schedule, sandbox inc
 doctor: $(STAMP) ## one cheap read-only question to each configured source
 	@$(CLI) doctor --profile $(PROFILE) $(if $(DAYS),--days $(DAYS))
 
-# Two cores: whole runs of the pipeline beside everything else, each with an exit code of its own.
+# Two cores: whole runs of the pipeline and of its rooms beside everything else, each with an exit code of its own.
 test: $(STAMP) lint ## lint and every test but the long campaigns
 	@mkdir -p build
 	@pipeline=0; rest=0; \
-	$(BIN)/python -m pytest -m "not soak" tests/pipeline > build/pipeline-tests.log 2>&1 & id=$$!; \
-	$(BIN)/python -m pytest -m "not soak" --ignore tests/pipeline || rest=$$?; \
+	$(BIN)/python -m pytest -m "not soak" tests/pipeline tests/architecture > build/pipeline-tests.log 2>&1 & id=$$!; \
+	$(BIN)/python -m pytest -m "not soak" --ignore tests/pipeline --ignore tests/architecture || rest=$$?; \
 	wait $$id || pipeline=$$?; \
 	cat build/pipeline-tests.log; \
 	exit $$((pipeline || rest))
