@@ -9,6 +9,7 @@ from __future__ import annotations
 import polars as pl
 
 MONEY = pl.Decimal(38, 14)
+QUANTITY = pl.Decimal(38, 12)
 TOKEN_CLASSES = ("input_uncached", "cache_read", "cache_write", "output")
 LEVELS = ("total", "team", "workflow", "provider")
 
@@ -52,6 +53,20 @@ SCHEMAS: dict[str, dict[str, pl.DataType | type[pl.DataType]]] = {
         "coverage95": pl.Float64, "coverage95_lo": pl.Float64, "coverage95_hi": pl.Float64, "state": pl.String,
         **_AUDIT,
     },
+}
+
+_CELL = dict.fromkeys(("scope", "team", "workflow", "model", "variant", "line"), pl.String)
+
+# Frames of the monthly decisions. Money is the reporting currency; tokens and calls are counts of the period.
+DECISION_SCHEMAS: dict[str, dict[str, pl.DataType | type[pl.DataType]]] = {
+    # One side of a variance: scope x cell x line of one period; `line` is `usage` or the name of a line of its own.
+    "variance_cells": {
+        **_CELL, "calls": QUANTITY, **{f"tokens_{k}": QUANTITY for k in TOKEN_CLASSES}, "cost": MONEY,
+        "fx_rate": pl.Float64, **{f"cost_{k}": MONEY for k in TOKEN_CLASSES},
+        **{f"list_cost_{k}": MONEY for k in TOKEN_CLASSES},
+    },
+    # Scope x cell x effect; amounts of a cell add to its change of cost exactly.
+    "variance_effects": {**_CELL, "effect": pl.String, "effect_group": pl.String, "amount": MONEY},
 }
 
 
