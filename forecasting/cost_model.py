@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import date
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -434,12 +435,13 @@ def tornado(
     demands = {"actions_per_day", "level_cv", "daily_cv", "growth_30"}
 
     def at(name: str, value: float) -> float:
+        change: dict[str, Any] = {name: value}
         if name in loops:
-            changed, asked = replace(design, loop=replace(design.loop, **{name: value})), demand
+            changed, asked = replace(design, loop=replace(design.loop, **change)), demand
         elif name in demands:
-            changed, asked = design, replace(demand, **{name: value})
+            changed, asked = design, replace(demand, **change)
         elif name in ("fail_probability", "escalation"):
-            changed, asked = replace(design, **{name: value}), demand
+            changed, asked = replace(design, **change), demand
         else:
             raise CostModelError(f"tornado: {name} is not an input of the model")
         return simulate_month(changed, asked, days, seed=seed, draws=draws).p80

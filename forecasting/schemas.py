@@ -67,6 +67,45 @@ DECISION_SCHEMAS: dict[str, dict[str, pl.DataType | type[pl.DataType]]] = {
     },
     # Scope x cell x effect; amounts of a cell add to its change of cost exactly.
     "variance_effects": {**_CELL, "effect": pl.String, "effect_group": pl.String, "amount": MONEY},
+    # Workflow x model: user actions per day (of the workflow), runs per action, retries per call, share of the
+    # workflow's calls, tokens per call by class, price per 1,000,000 tokens by class.
+    "drivers": {
+        "workflow": pl.String, "model": pl.String, "user_actions": pl.Float64, "fan_out": pl.Float64,
+        "retry": pl.Float64, "share": pl.Float64, **{f"tokens_{k}": pl.Float64 for k in TOKEN_CLASSES},
+        **{f"price_{k}": pl.Float64 for k in TOKEN_CLASSES},
+    },
+    # Scenario x lever x target; empty workflow, model or token class means all of them.
+    "levers": {
+        "scenario_id": pl.String, "lever_id": pl.String, "driver": pl.String, "workflow": pl.String, "model": pl.String,
+        "token_class": pl.String, "mode": pl.String, "value": pl.Float64, "start": pl.Date, "ramp_days": pl.Int64,
+    },
+    # One dated change; `recorded_on` is the day it became known, `confidence` is 0 to 1.
+    "known_changes": {
+        "change_id": pl.String, "kind": pl.String, "driver": pl.String, "workflow": pl.String, "model": pl.String,
+        "token_class": pl.String, "mode": pl.String, "value": pl.Float64, "start": pl.Date, "ramp_days": pl.Int64,
+        "confidence": pl.Float64, "recorded_on": pl.Date, "owner": pl.String, "note": pl.String,
+    },
+    # Scenario x workflow x month (first day); `baseline` is a scenario. Rate per 1,000,000 tokens.
+    "scenarios": {
+        "scenario_id": pl.String, "workflow": pl.String, "month": pl.Date, "calls": pl.Float64,
+        "tokens_per_call": pl.Float64, "rate_per_million": pl.Float64, "cost": MONEY, "baseline_cost": MONEY,
+        "change": MONEY, "change_share": pl.Float64,
+    },
+    # Scenario x lever over the whole period; `amount` (Shapley) adds to the scenario's change exactly.
+    "scenario_levers": {
+        "scenario_id": pl.String, "lever_id": pl.String, "alone_cost": MONEY, "alone_saving": pl.Float64,
+        "amount": MONEY, "share_of_change": pl.Float64,
+    },
+    # Scenario over the whole period. Savings are shares of baseline cost; `combined` is the one to plan with.
+    "scenario_summary": {
+        "scenario_id": pl.String, "baseline_cost": MONEY, "cost": MONEY, "change": MONEY, "naive_sum": pl.Float64,
+        "product_form": pl.Float64, "combined": pl.Float64, "interaction_log": pl.Float64, "shapley": pl.String,
+    },
+    # Series x day; each of the two columns adds up over the levels.
+    "forecast_changes": {
+        "series_key": pl.String, "level": pl.String, "scope": pl.String, "target_date": pl.Date,
+        "without_changes": pl.Float64, "with_changes": pl.Float64,
+    },
 }
 
 
