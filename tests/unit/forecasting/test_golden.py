@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from datetime import date, timedelta
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,11 +14,7 @@ from forecasting.intervals import Sample, effective_windows, to_total, upper_lev
 from forecasting.models import ens3, history_length, path, ses_level, trailing_mean, weekday_shape
 from forecasting.pacing import breach_dates, first_crossing, pace
 from forecasting.work_items import leave_one_out
-
-GOLDEN = {
-    example["id"]: example
-    for example in json.loads((Path(__file__).parents[2] / "fixtures/golden/golden.json").read_text())["examples"]
-}
+from tests.unit.forecasting.golden import GOLDEN
 
 
 def test_seed_ledger_total():
