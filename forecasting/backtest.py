@@ -16,9 +16,9 @@ import polars as pl
 from forecasting.config import ForecastConfig
 from forecasting.hierarchy import Tree
 from forecasting.intervals import (
-    NOMINAL_MISS,
     Pool,
     actual_totals,
+    adapt,
     bounds,
     offset,
     scores,
@@ -155,7 +155,6 @@ def _intervals(
     low, high = np.full((count, width, 2), np.nan), np.full((count, width, 2), np.nan)
     effective = np.zeros((count, width))
     miss = bounds(count)
-    nominal = np.asarray(NOMINAL_MISS)
     waiting = 0
     panel = tree.panel
     groups = [np.asarray(tree.children(level)) for level in dict.fromkeys(panel.levels) if tree.children(level)]
@@ -163,8 +162,7 @@ def _intervals(
         while waiting < k and points[waiting] + lengths[waiting] <= origin:
             a, lo, hi = actual[:, waiting, None], low[:, waiting], high[:, waiting]
             heard = np.isfinite(a) & np.isfinite(lo)
-            step = config.adaptive_rate * (nominal - ((a < lo) | (a > hi)))
-            miss = np.where(heard, np.clip(miss + step, *config.adaptive_bounds), miss)
+            miss = np.where(heard, adapt(miss, (a < lo) | (a > hi), config), miss)
             waiting += 1
         h = int(lengths[k])
         if h == 0:

@@ -66,19 +66,23 @@ def actual_totals(panel: Panel, horizon: int) -> Array:
     return np.where(gaps == 0, coming_sum(panel.cost, horizon), np.nan)
 
 
-def scores(panel: Panel, pattern: Array, horizon: int, config: ForecastConfig) -> Array:
+def scores(panel: Panel, pattern: Array, horizon: int, config: ForecastConfig, lead: int = 0) -> Array:
     """Score of every resolved, eligible as-of day, NaN elsewhere; (series, days).
 
-    Eligible: at least 21 active days so far and 3 in the last 28.
+    The total is over `horizon` days that begin `lead` days after the as-of day. Eligible: at least 21 active days so
+    far and 3 in the last 28.
     """
     active = ((panel.cost > 0) & panel.observed).astype(float)
     eligible = (np.cumsum(active, axis=1) >= config.score_min_active) & (
         trailing_sum(active, LEVEL_DAYS) >= config.score_min_active_28
     )
     c = offset(panel, horizon, config)
-    actual = actual_totals(panel, horizon)
+    actual, expected = actual_totals(panel, lead + horizon), period_sum(pattern, lead + horizon)
+    if lead:
+        actual = np.maximum(actual - actual_totals(panel, lead), 0.0)
+        expected = expected - period_sum(pattern, lead)
     usable = eligible & np.isfinite(actual)
-    ratio = (np.where(usable, actual, 0.0) + c) / (period_sum(pattern, horizon) + c)
+    ratio = (np.where(usable, actual, 0.0) + c) / (np.maximum(expected, 0.0) + c)
     return np.where(usable, np.log(ratio), np.nan)
 
 
@@ -205,6 +209,12 @@ def widen(forecast: Array, low: Array, high: Array) -> tuple[Array, Array]:
     low = np.minimum.accumulate(np.minimum(low, forecast[..., None]), axis=-1)
     high = np.maximum.accumulate(np.maximum(high, forecast[..., None]), axis=-1)
     return low, high
+
+
+def adapt(miss: Array, missed: NDArray[np.bool_], config: ForecastConfig) -> Array:
+    """Miscoverage (series, 80/95) after a resolved window: `a + 0.02 (nominal - missed)`, kept within bounds."""
+    step = config.adaptive_rate * (np.asarray(NOMINAL_MISS) - missed)
+    return np.clip(miss + step, *config.adaptive_bounds)
 
 
 def bounds(count: int) -> NDArray[np.float64]:

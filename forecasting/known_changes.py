@@ -196,7 +196,15 @@ def forecast_with_changes(
             with_changes=pl.col("without_changes")))
     changed = forecast(restate(series, found, days), as_of, no_budgets, config=config, run_id=run_id)
     points = changed.forecast_daily.filter(pl.col("level") == "workflow")
-    points = points.join(_future(points, series, found, days), on=["scope", "target_date"], how="left").select(
+    targets = points["target_date"].unique().sort().to_list()
+    ahead = target_factors(points["scope"].unique().to_list(), targets, series, found, days)
+    table = pl.concat(
+        [
+            pl.DataFrame(schema={"scope": pl.String, "target_date": pl.Date, "factor": pl.Float64}),
+            *(pl.DataFrame({"scope": scope, "target_date": targets, "factor": f}) for scope, f in sorted(ahead.items())),
+        ]
+    )
+    points = points.join(table, on=["scope", "target_date"], how="left").select(
         *keys, (pl.col("point") * pl.col("factor").fill_null(1.0)).alias("with_changes")
     )
     flow = without.filter(pl.col("level") == "workflow").join(points, on=keys, how="full", coalesce=True)
@@ -225,15 +233,13 @@ def forecast_with_changes(
     return plain, _typed(pl.concat([part.select(*keys, "without_changes", "with_changes") for part in parts]))
 
 
-def _future(
-    points: pl.DataFrame, series: pl.DataFrame, found: Mapping[str, Factors], days: Sequence[date]
-) -> pl.DataFrame:
-    """Factor of every published workflow and target day; `other` takes its members' factors by their last 28 days."""
-    targets = points["target_date"].unique().sort().to_list()
+def target_factors(
+    shown: Sequence[str], targets: Sequence[date], series: pl.DataFrame, found: Mapping[str, Factors], days: Sequence[date]
+) -> dict[str, Array]:
+    """Cost factor of published workflows on the target days; `other` takes its members' by their last 28 days' cost."""
     index = [days.index(day) for day in targets]
-    shown = set(points["scope"])
-    rows = {scope: f.cost[index] for scope, f in found.items() if scope in shown}
-    hidden = sorted(set(found) - shown)
+    out = {scope: f.cost[index] for scope, f in found.items() if scope in shown}
+    hidden = sorted(set(found) - set(shown))
     if hidden and OTHER in shown:
         cutoff = targets[0] - timedelta(days=1)
         recent = restate(series, found, days).filter(
@@ -243,11 +249,8 @@ def _future(
         total = recent.filter(pl.col("level") == TOTAL)["cost"].sum() or sum(level.values())
         whole = total - sum(v for k, v in level.items() if k in shown and k != OTHER)
         if whole > 0:
-            rows[OTHER] = 1 + sum((level.get(k, 0.0) / whole) * (found[k].cost[index] - 1) for k in hidden)
-    return pl.concat(
-        [pl.DataFrame({"scope": [s] * len(targets), "target_date": targets, "factor": f}) for s, f in sorted(rows.items())]
-        or [pl.DataFrame(schema={"scope": pl.String, "target_date": pl.Date, "factor": pl.Float64})]
-    )
+            out[OTHER] = 1 + sum((level.get(k, 0.0) / whole) * (found[k].cost[index] - 1) for k in hidden)
+    return out
 
 
 def _typed(frame: pl.DataFrame) -> pl.DataFrame:

@@ -45,8 +45,8 @@ class ForecastResult:
 
 
 @dataclass(frozen=True)
-class _Run:
-    """What the frame builders share: one panel, its candidates, back-tests and reconciled daily paths."""
+class Prepared:
+    """What the frame builders share: one panel, its candidates, back-tests and reconciled daily paths after it."""
 
     tree: Tree
     found: Candidates
@@ -98,7 +98,8 @@ class _Run:
         return np.pad(self.panel.cost[s, max(begin, 0) :], (max(-begin, 0), 0))
 
 
-def _month(day: date) -> tuple[date, date]:
+def month_of(day: date) -> tuple[date, date]:
+    """First day of the calendar month of a day, and of the next."""
     first = day.replace(day=1)
     return first, (first + timedelta(days=32)).replace(day=1)
 
@@ -122,7 +123,17 @@ def _reconciled_paths(tree: Tree, found: Candidates, windows: dict[str, Windows]
     return paths
 
 
-def _daily(run: _Run, days: int) -> pl.DataFrame:
+def prepare(panel: Panel, as_of: date, config: ForecastConfig, days: int) -> Prepared:
+    """Candidates, back-tests and the published daily paths of the next `days` days. Raises SeriesError."""
+    tree = build_tree(panel, config)
+    found = candidates(tree, config)
+    book = ScoreBook(tree.panel, found.published, config)
+    windows = {k: run_windows(tree, found, book, k, config) for k in (*(f"h{h}" for h in config.horizons), MONTH_END)}
+    paths = _reconciled_paths(tree, found, windows, days, f"h{max(config.horizons)}")
+    return Prepared(tree, found, book, windows, paths, config, as_of)
+
+
+def _daily(run: Prepared, days: int) -> pl.DataFrame:
     targets = [run.panel.cutoff + timedelta(days=i + 1) for i in range(days)]
     parts = [
         pl.DataFrame({"target_date": targets, "point": run.paths[s, :days]}).with_columns(
@@ -138,10 +149,10 @@ def _daily(run: _Run, days: int) -> pl.DataFrame:
     return pl.concat(parts).sort("series_key", "level", "target_date")
 
 
-def _total_row(run: _Run, s: int, kind: str) -> dict[str, object]:
+def _total_row(run: Prepared, s: int, kind: str) -> dict[str, object]:
     panel, config, window = run.panel, run.config, run.windows[kind]
     if kind == MONTH_END:
-        first, end = _month(run.as_of)
+        first, end = month_of(run.as_of)
         spent = float(run.spent(s, first).sum())
     else:
         first, spent = panel.cutoff + timedelta(days=1), 0.0
@@ -194,7 +205,7 @@ def _active(budgets: pl.DataFrame, as_of: date) -> pl.DataFrame:
     return budgets.filter((pl.col("period_start") <= as_of) & (pl.col("period_end") > as_of))
 
 
-def _pacing_row(run: _Run, series: pl.DataFrame, budget: dict[str, object]) -> dict[str, object]:
+def _pacing_row(run: Prepared, series: pl.DataFrame, budget: dict[str, object]) -> dict[str, object]:
     panel, tree = run.panel, run.tree
     first, end, amount = budget["period_start"], budget["period_end"], budget["amount_usd"]
     assert isinstance(first, date) and isinstance(end, date) and isinstance(amount, Decimal)
@@ -215,7 +226,7 @@ def _pacing_row(run: _Run, series: pl.DataFrame, budget: dict[str, object]) -> d
     s = found[0]
     daily = run.remaining(s, first, end)
     horizon = max((end - panel.cutoff).days - 1, 0)
-    monthly = (first, end) == _month(run.as_of)
+    monthly = (first, end) == month_of(run.as_of)
     miss = run.windows[MONTH_END].miss[s, 0] if monthly else 0.2
     length = history_length(panel.start, panel.days)[s : s + 1]
     # Position j of the shape is the weekday of cutoff + 1 + j; pacing wants Monday first.
@@ -259,17 +270,12 @@ def forecast(
     panel = build_panel(series, as_of, config.wait_days)
     if panel is None:
         return ForecastResult()
-    tree = build_tree(panel, config)
-    found = candidates(tree, config)
-    book = ScoreBook(tree.panel, found.published, config)
-    kinds = [*(f"h{h}" for h in config.horizons), MONTH_END]
-    windows = {kind: run_windows(tree, found, book, kind, config) for kind in kinds}
     active = _active(chosen, as_of)
     cutoff = panel.cutoff
-    ahead = max(max(config.horizons), (_month(as_of)[1] - cutoff).days - 1)
+    ahead = max(max(config.horizons), (month_of(as_of)[1] - cutoff).days - 1)
     longest = max([ahead, *((end - cutoff).days - 1 for end in active["period_end"])])
-    paths = _reconciled_paths(tree, found, windows, longest, f"h{max(config.horizons)}")
-    run = _Run(tree, found, book, windows, paths, config, as_of)
+    run = prepare(panel, as_of, config, longest)
+    tree, windows, kinds = run.tree, run.windows, list(run.windows)
     audit = {"run_id": run_id, "data_cutoff": cutoff, "config_hash": config.hash()}
     totals = [_total_row(run, s, kind) for s in np.flatnonzero(tree.member).tolist() for kind in kinds]
     pacing = [_pacing_row(run, series, budget) for budget in active.iter_rows(named=True)]

@@ -101,6 +101,45 @@ DECISION_SCHEMAS: dict[str, dict[str, pl.DataType | type[pl.DataType]]] = {
         "scenario_id": pl.String, "baseline_cost": MONEY, "cost": MONEY, "change": MONEY, "naive_sum": pl.Float64,
         "product_form": pl.Float64, "combined": pl.Float64, "interaction_log": pl.Float64, "shapley": pl.String,
     },
+    # Series x coming period (months and their sum); `spent` is what is known of it, the point includes it.
+    "forecast_outlook": {
+        "series_key": pl.String, "level": pl.String, "scope": pl.String, "as_of": pl.Date, "period_start": pl.Date,
+        "period_end": pl.Date, "spent": pl.Float64, "point": pl.Float64, **_ENDS, "n_eff": pl.Float64,
+        "range_state": pl.String, "method": pl.String, "quality": pl.String, "has_known_changes": pl.Boolean, **_AUDIT,
+    },
+    # Scope x month x forecast kind (`machine` or `override`), as issued before the month; signed figures in MONEY.
+    "frozen_forecasts": {
+        "scope": pl.String, "month": pl.Date, "kind": pl.String, "forecast": MONEY, **_ENDS, "issued_on": pl.Date,
+        "author": pl.String, "reason": pl.String,
+    },
+    # Scope x month x kind: its own error, and error so far over up to six months ending with it.
+    "forecast_scores": {
+        "scope": pl.String, "month": pl.Date, "kind": pl.String, "forecast": MONEY, "actual": MONEY, "error": MONEY,
+        "ape": pl.Float64, "inside80": pl.Boolean, "inside95": pl.Boolean, "months": pl.Int64, "wape": pl.Float64,
+        "bias": pl.Float64, "machine_wape": pl.Float64, "state": pl.String,
+    },
+    # Workflow x model after a close: what the next forecast starts from. Calls per day, tokens per call, money per token.
+    "baseline_drivers": {
+        "workflow": pl.String, "model": pl.String, "window_days": pl.Int64, "removed_days": pl.Int64,
+        "calls_per_day": pl.Float64, "share": pl.Float64, **{f"tokens_{k}": pl.Float64 for k in TOKEN_CLASSES},
+        "rate_per_million": pl.Float64, "cost_per_day": pl.Float64, "source": pl.String,
+    },
+    # Scope x month: one line of the pack finance signs.
+    "forecast_reset": {
+        "scope": pl.String, "month": pl.Date, "version": pl.Int64, "frozen_forecast": MONEY, "override": MONEY,
+        "actual": MONEY, "variance": MONEY, "variance_share": pl.Float64, "inside80": pl.Boolean, "inside95": pl.Boolean,
+        "months": pl.Int64, "wape": pl.Float64, "bias": pl.Float64, "override_wape": pl.Float64,
+        "accuracy_state": pl.String, "forecast_kpi": pl.String, "budget": MONEY, "budget_variance": MONEY,
+        "budget_kpi": pl.String, "new_baseline": pl.Float64, "new_baseline_lo80": pl.Float64,
+        "new_baseline_hi80": pl.Float64, "content_hash": pl.String, "signed_by": pl.String, "signed_on": pl.Date,
+        "sign_off_state": pl.String,
+    },
+    # Horizon x method x peer; relative WAPE is dimensionless, below 1 is better than the peer.
+    "method_comparison": {
+        "horizon": pl.String, "method": pl.String, "peer": pl.String, "series": pl.Int64, "windows": pl.Int64,
+        "blocks": pl.Int64, "relative_wape": pl.Float64, "lo95": pl.Float64, "hi95": pl.Float64, "seed": pl.Int64,
+        "state": pl.String,
+    },
     # Series x day; each of the two columns adds up over the levels.
     "forecast_changes": {
         "series_key": pl.String, "level": pl.String, "scope": pl.String, "target_date": pl.Date,
