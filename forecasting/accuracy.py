@@ -27,7 +27,7 @@ def pinball(forecast: Array, actual: Array, level: float) -> Array:
 
 
 def interval_score(low: Array, high: Array, actual: Array, miss: float) -> Array:
-    """Winkler's score of an interval with the given miscoverage: its width plus 2/a times what the actual lies outside."""
+    """Winkler's score of an interval with miscoverage a: its width plus 2/a times what the actual lies outside."""
     below, above = np.maximum(low - actual, 0.0), np.maximum(actual - high, 0.0)
     return np.asarray((high - low) + 2 / miss * (below + above))
 
@@ -64,7 +64,8 @@ def paired_bootstrap(
     name = pl.concat_str("level", "series_key", separator="\x1f")
     blocks = (
         both.with_columns(((pl.col("as_of") - pl.col("as_of").min()).dt.total_days() // BLOCK_DAYS).alias("block"))
-        .group_by("level", "series_key", "block").agg(pl.col("own", "other").sum())
+        .group_by("level", "series_key", "block")
+        .agg(pl.col("own", "other").sum())
         .filter(pl.col("other").sum().over("level", "series_key") > 0)
         .sort("level", "series_key", "block")
         .with_columns((name.rank("dense") - 1).cast(pl.Int64).alias("s"))

@@ -1,4 +1,4 @@
-"""What a workflow that does not exist yet will cost: loops, context growth, retries, caching; and later how wrong it was.
+"""What a workflow that does not exist yet will cost, by its loops and context; and later how wrong that was.
 
 A step sends everything before it again, so input grows with the square of the steps. Prices are per 1,000,000 tokens in
 one currency; token classes are disjoint. Sources: Wald (1944), On cumulative sums of random variables; Feller (1968),
@@ -48,7 +48,7 @@ class Prices:
     above: tuple[int, Prices] | None = None
 
     def of(self, uncached: Array, read: Array, write: Array, output: Array) -> Array:
-        """Cost of steps, each at the tier of what it sends; cached classes cost the input price where they have none."""
+        """Cost of steps, each at the tier of what it sends; a cached class without a price costs the input price."""
         cached = self.input if self.cache_read is None else self.cache_read
         written = self.input if self.cache_write is None else self.cache_write
         cost = (uncached * self.input + read * cached + write * written + output * self.output) / MILLION
@@ -112,8 +112,8 @@ def steps(loop: Loop, count: int) -> Steps:
     """Every call of a run of `count` steps. Step i sends `min(S + u + (i - 1) g, W)`; 0 steps are no call.
 
     With caching a step reads what the one before sent with probability h and writes the rest. A compaction call sends
-    the context and the last output, writes the summary, and breaks the cache, as a cut at the window does; there is none
-    after the last step.
+    the context and the last output, writes the summary, and breaks the cache, as a cut at the window does; there is
+    none after the last step.
     """
     opening = loop.prefix + loop.user_tokens
     numbers, sent, produced, fresh = [], [], [], []
@@ -228,7 +228,7 @@ class Design:
     """One way to build a workflow. Distributions are {value: probability}; `step_pmf` is capped at `max_steps`.
 
     `runs_per_action` is the fan-out; a step that fails is tried again up to `max_attempts`, its failed attempts stay in
-    the context unless `drop_failed`. `escalation` is the probability that a run is done again by `strong` at its prices.
+    the context unless `drop_failed`. `escalation` is the probability that a run is done again at the `strong` prices.
     `batch_share` of runs cost `batch_multiplier` of the uncached price.
     """
 
@@ -381,8 +381,14 @@ def _lognormal(rng: np.random.Generator, cv: float, size: tuple[int, ...]) -> Ar
 
 
 def simulate_month(
-    design: Design, demand: Demand, days: Sequence[date], *, success: float = 1.0, budget: float | None = None,
-    seed: int = 0, draws: int | None = None,
+    design: Design,
+    demand: Demand,
+    days: Sequence[date],
+    *,
+    success: float = 1.0,
+    budget: float | None = None,
+    seed: int = 0,
+    draws: int | None = None,
 ) -> MonthCost:
     """Monthly cost by simulation with a seed of its own: demand level, days, fan-out, and steps of every run.
 
@@ -415,21 +421,34 @@ def simulate_month(
     mean = runs_mean * run.mean
     once = float(expected.sum()) * run.one_call
     return MonthCost(
-        mean=mean, p10=p10, p50=p50, p80=p80, p95=p95, runs_mean=runs_mean, runs_sd=float(np.sqrt(runs_var)),
+        mean=mean,
+        p10=p10,
+        p50=p50,
+        p80=p80,
+        p95=p95,
+        runs_mean=runs_mean,
+        runs_sd=float(np.sqrt(runs_var)),
         top_percent_share=float((above * cost[order]).sum() / run.mean) if run.mean > 0 else 0.0,
         p_over_budget=None if budget is None else float((months > budget).mean()),
-        cost_per_success=run.mean / success, surprise=mean / once if once > 0 else 1.0, draws=count,
+        cost_per_success=run.mean / success,
+        surprise=mean / once if once > 0 else 1.0,
+        draws=count,
     )
 
 
 def tornado(
-    design: Design, demand: Demand, days: Sequence[date], ranges: Mapping[str, tuple[float, float] | None], *,
-    seed: int = 0, draws: int = MANY_RUNS,
+    design: Design,
+    demand: Demand,
+    days: Sequence[date],
+    ranges: Mapping[str, tuple[float, float] | None],
+    *,
+    seed: int = 0,
+    draws: int = MANY_RUNS,
 ) -> pl.DataFrame:
     """Each input at its p10 and p90 (None: 25 % down and up), ranked by the change of the month's p80.
 
-    Inputs: fields of `Loop` and `Demand`, `fail_probability`, `escalation`. Columns: input, low, high (values), p80_low,
-    p80_high (money), swing (money, absolute), variance_share (first order, adds to 1 over the inputs), rank.
+    Inputs: fields of `Loop` and `Demand`, `fail_probability`, `escalation`. Columns: rank, input, low, high (values),
+    p80_low, p80_high, swing (money, absolute), variance_share (first order, adds to 1 over the inputs).
     """
     loops = {f.name for f in fields(Loop)} - {"compact_every"}
     demands = {"actions_per_day", "level_cv", "daily_cv", "growth_30"}
@@ -453,7 +472,14 @@ def tornado(
         low, high = ends if ends is not None else (0.75 * (now or 0.0), 1.25 * (now or 0.0))
         p80 = at(name, low), at(name, high)
         rows.append(
-            {"input": name, "low": low, "high": high, "p80_low": p80[0], "p80_high": p80[1], "swing": abs(p80[1] - p80[0])}
+            {
+                "input": name,
+                "low": low,
+                "high": high,
+                "p80_low": p80[0],
+                "p80_high": p80[1],
+                "swing": abs(p80[1] - p80[0]),
+            }
         )
     frame = pl.DataFrame(
         rows, schema=dict.fromkeys(("low", "high", "p80_low", "p80_high", "swing"), pl.Float64) | {"input": pl.String}
@@ -503,10 +529,10 @@ def launch_error(
 ) -> pl.DataFrame:
     """Realised against modelled after launch: one row per measure.
 
-    `modelled` and `realised` map driver names (actions, fan_out, steps, prefix, growth, output, cache_hit, ...) to their
-    values; `runs` has one completed run per row: steps, cost. Columns: measure, modelled,
-    realised, error (realised / modelled - 1), state. For p50, p90, p95 `share_below` is the share of realised runs at or
-    below the modelled quantile, which is the quantile's level when the model is right. Under 30 runs the state of the
+    `modelled` and `realised` map driver names (actions, fan_out, steps, prefix, growth, output, cache_hit, ...) to
+    their values; `runs` has one completed run per row: steps, cost. Columns: measure, modelled,
+    realised, error (realised / modelled - 1), state. For p50, p90, p95 `share_below` is the share of realised runs up
+    to the modelled quantile, which is the quantile's level when the model is right. Under 30 runs the state of the
     run measures is `insufficient data`; a driver without a realised value is `not measured`.
     """
     cost = runs["cost"].cast(pl.Float64).to_numpy()
@@ -527,15 +553,20 @@ def launch_error(
         rows.append({"measure": name, "modelled": modelled[name], "realised": told, "state": state})
     frame = pl.DataFrame(
         rows,
-        schema={"measure": pl.String, "modelled": pl.Float64, "realised": pl.Float64, "share_below": pl.Float64,
-                "state": pl.String},
+        schema={
+            "measure": pl.String,
+            "modelled": pl.Float64,
+            "realised": pl.Float64,
+            "share_below": pl.Float64,
+            "state": pl.String,
+        },
     )
     ratio = pl.when(pl.col("modelled") != 0).then(pl.col("realised") / pl.col("modelled") - 1)
     return frame.select("measure", "modelled", "realised", ratio.alias("error"), "share_below", "state")
 
 
 def drift_alerts(before: Fit, after: Fit, cache_hit: tuple[float, float], p99_steps: tuple[float, float]) -> list[str]:
-    """What changed enough since the model to say so: b up 30 % (context bloat), h down 10 points, p99 of steps doubled."""
+    """What moved enough since the model to say so: b up 30 % (context bloat), h down 10 points, p99 steps doubled."""
     out = []
     if after.b > 0 and after.b >= 1.3 * before.b * (1 - 1e-12):
         out.append("context bloat")
@@ -548,13 +579,32 @@ def drift_alerts(before: Fit, after: Fit, cache_hit: tuple[float, float], p99_st
 
 # What a note must say before a number is published, by group of the method.
 NOTE_FIELDS = (
-    "workflow", "driver", "actions_per_day", "step_pmf", "prefix", "user_tokens", "growth", "output", "prices",
-    "price_version", "success", "rework_cost", "unit_cost", "fallback", "owner", "review_date",
+    "workflow",
+    "driver",
+    "actions_per_day",
+    "step_pmf",
+    "prefix",
+    "user_tokens",
+    "growth",
+    "output",
+    "prices",
+    "price_version",
+    "success",
+    "rework_cost",
+    "unit_cost",
+    "fallback",
+    "owner",
+    "review_date",
 )
 
 
 def note_state(
-    note: Mapping[str, object], *, p80: float | None, budget: float | None, designs: int, today: date,
+    note: Mapping[str, object],
+    *,
+    p80: float | None,
+    budget: float | None,
+    designs: int,
+    today: date,
     exception: bool = False,
 ) -> tuple[str, list[str]]:
     """`draft` (a field is missing), `open` or `approved`, with every reason against approval.

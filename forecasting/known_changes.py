@@ -1,7 +1,7 @@
-"""Known changes: dated facts (launch, migration, price, routing, tool roll-out) that a forecast is told, not left to learn.
+"""Known changes: dated facts (launch, migration, price, routing, roll-out) a forecast is told, not left to learn.
 
-A change moves one driver from `start` on, in equal steps over `ramp_days`. History from before it is put on the terms of
-the change when a driver is estimated, so the estimator is not diluted; the future carries the ramp. A change below 0.5
+A change moves one driver from `start` on, in equal steps over `ramp_days`. History before and after it is put on equal
+terms when a level is estimated, so the estimator is not diluted; the future carries the ramp. A change below 0.5
 confidence appears in scenarios only. A back-test sees a change from the day it was recorded.
 """
 
@@ -55,6 +55,7 @@ def validate(changes: pl.DataFrame) -> pl.DataFrame:
 
 def lever(row: Mapping[str, object]) -> Lever:
     """The change as a lever with its start and ramp. Raises KnownChangeError for one that means nothing."""
+
     def text(name: str) -> str | None:
         return str(row[name]) if row[name] else None
 
@@ -62,9 +63,15 @@ def lever(row: Mapping[str, object]) -> Lever:
     assert isinstance(start, date)
     try:
         return Lever(
-            lever_id=str(row["change_id"]), driver=str(row["driver"]), value=float(str(row["value"])),
-            mode=text("mode") or "multiplier", workflow=text("workflow"), model=text("model"),
-            token_class=text("token_class"), start=start, ramp_days=int(str(row["ramp_days"] or 0)),
+            lever_id=str(row["change_id"]),
+            driver=str(row["driver"]),
+            value=float(str(row["value"])),
+            mode=text("mode") or "multiplier",
+            workflow=text("workflow"),
+            model=text("model"),
+            token_class=text("token_class"),
+            start=start,
+            ramp_days=int(str(row["ramp_days"] or 0)),
         )
     except ScenarioError as error:
         raise KnownChangeError(str(error)) from error
@@ -124,48 +131,68 @@ def factors(drivers: pl.DataFrame, changes: pl.DataFrame, days: Sequence[date]) 
 def restate(series: pl.DataFrame, found: Mapping[str, Factors], days: Sequence[date]) -> pl.DataFrame:
     """Workflow and total rows of the series on the terms from before the changes: each day divided by its factor.
 
-    A day on which the change leaves nothing (a retirement) says nothing about those terms: it becomes unknown. The total
-    moves by what its workflows move. Levels between are left out, as their members are not in the series.
+    A day on which the change leaves nothing (a retirement) says nothing about those terms: it becomes unknown. The
+    total moves by what its workflows move. Levels between are left out, as their members are not in the series.
     """
     table = pl.concat(
         [
             pl.DataFrame(
                 {
-                    "scope": [workflow] * len(days), "charge_date": list(days), "f_cost": f.cost, "f_calls": f.calls,
+                    "scope": [workflow] * len(days),
+                    "charge_date": list(days),
+                    "f_cost": f.cost,
+                    "f_calls": f.calls,
                     **{f"f_{k}": f.tokens[:, i] for i, k in enumerate(TOKEN_CLASSES)},
                 },
-                schema={"scope": pl.String, "charge_date": pl.Date, "f_cost": pl.Float64, "f_calls": pl.Float64,
-                        **{f"f_{k}": pl.Float64 for k in TOKEN_CLASSES}},
+                schema={
+                    "scope": pl.String,
+                    "charge_date": pl.Date,
+                    "f_cost": pl.Float64,
+                    "f_calls": pl.Float64,
+                    **{f"f_{k}": pl.Float64 for k in TOKEN_CLASSES},
+                },
             )
             for workflow, f in sorted(found.items())
         ]
     )
     measures = {"cost": "f_cost", "calls": "f_calls", **{f"tokens_{k}": f"f_{k}" for k in TOKEN_CLASSES}}
     typed = series.with_columns(
-        pl.col("scope").cast(pl.String).fill_null(""), pl.col("charge_date").cast(pl.Date),
+        pl.col("scope").cast(pl.String).fill_null(""),
+        pl.col("charge_date").cast(pl.Date),
         pl.col(list(measures)).cast(pl.Float64),
     )
     flow = typed.filter(pl.col("level") == "workflow").join(table, on=["scope", "charge_date"], how="left")
     gone = pl.col("f_cost").fill_null(1.0) < _GONE
     restated = flow.with_columns(
-        pl.when(gone).then(None)
-        .otherwise(pl.col(name) / pl.when(pl.col(f) >= _GONE).then(pl.col(f)).otherwise(1.0).fill_null(1.0)).alias(name)
+        pl.when(gone)
+        .then(None)
+        .otherwise(pl.col(name) / pl.when(pl.col(f) >= _GONE).then(pl.col(f)).otherwise(1.0).fill_null(1.0))
+        .alias(name)
         for name, f in measures.items()
     )
     moved = (
         flow.select("charge_date", *(pl.col(m).fill_null(0.0) for m in measures))
         .with_columns(restated.select(pl.col(m).fill_null(0.0).alias(f"new_{m}") for m in measures))
-        .group_by("charge_date").agg(((pl.col(f"new_{m}") - pl.col(m)).sum()).alias(f"by_{m}") for m in measures)
+        .group_by("charge_date")
+        .agg(((pl.col(f"new_{m}") - pl.col(m)).sum()).alias(f"by_{m}") for m in measures)
     )
-    whole = typed.filter(pl.col("level") == TOTAL).join(moved, on="charge_date", how="left").with_columns(
-        (pl.col(m) + pl.col(f"by_{m}").fill_null(0.0)).clip(lower_bound=0.0).alias(m) for m in measures
+    whole = (
+        typed.filter(pl.col("level") == TOTAL)
+        .join(moved, on="charge_date", how="left")
+        .with_columns((pl.col(m) + pl.col(f"by_{m}").fill_null(0.0)).clip(lower_bound=0.0).alias(m) for m in measures)
     )
     return pl.concat([restated.select(typed.columns), whole.select(typed.columns)])
 
 
 def forecast_with_changes(
-    series: pl.DataFrame, as_of: date, changes: pl.DataFrame, drivers: pl.DataFrame, *,
-    parents: Mapping[str, Mapping[str, str]] | None = None, config: ForecastConfig | None = None, run_id: str,
+    series: pl.DataFrame,
+    as_of: date,
+    changes: pl.DataFrame,
+    drivers: pl.DataFrame,
+    *,
+    parents: Mapping[str, Mapping[str, str]] | None = None,
+    config: ForecastConfig | None = None,
+    run_id: str,
 ) -> tuple[ForecastResult, pl.DataFrame]:
     """The forecast as published (without the changes) and `forecast_changes`: daily, with and without them.
 
@@ -175,8 +202,14 @@ def forecast_with_changes(
     """
     config = config or ForecastConfig()
     no_budgets = pl.DataFrame(
-        schema={"budget_id": pl.String, "scope_type": pl.String, "scope": pl.String, "period_start": pl.Date,
-                "period_end": pl.Date, "amount_usd": pl.String}
+        schema={
+            "budget_id": pl.String,
+            "scope_type": pl.String,
+            "scope": pl.String,
+            "period_start": pl.Date,
+            "period_end": pl.Date,
+            "amount_usd": pl.String,
+        }
     )
     plain = forecast(series, as_of, no_budgets, config=config, run_id=run_id)
     keys = ["series_key", "level", "scope", "target_date"]
@@ -192,8 +225,9 @@ def forecast_with_changes(
     days = [first + timedelta(days=i) for i in range((last - first).days + 1)]
     found = factors(drivers, used, days)
     if not found:
-        return plain, _typed(without.filter(pl.col("level").is_in(wanted)).with_columns(
-            with_changes=pl.col("without_changes")))
+        return plain, _typed(
+            without.filter(pl.col("level").is_in(wanted)).with_columns(with_changes=pl.col("without_changes"))
+        )
     changed = forecast(restate(series, found, days), as_of, no_budgets, config=config, run_id=run_id)
     points = changed.forecast_daily.filter(pl.col("level") == "workflow")
     targets = points["target_date"].unique().sort().to_list()
@@ -201,7 +235,10 @@ def forecast_with_changes(
     table = pl.concat(
         [
             pl.DataFrame(schema={"scope": pl.String, "target_date": pl.Date, "factor": pl.Float64}),
-            *(pl.DataFrame({"scope": scope, "target_date": targets, "factor": f}) for scope, f in sorted(ahead.items())),
+            *(
+                pl.DataFrame({"scope": scope, "target_date": targets, "factor": f})
+                for scope, f in sorted(ahead.items())
+            ),
         ]
     )
     points = points.join(table, on=["scope", "target_date"], how="left").select(
@@ -221,20 +258,37 @@ def forecast_with_changes(
                 raise KnownChangeError(f"workflow {lost[0]!r} has no {level}, so the {level}s would not add up")
             named = moved.with_columns(pl.col("scope").replace_strict(dict(member), default=OTHER).alias("scope"))
             here = rows["scope"].unique().to_list()
-            named = named.with_columns(pl.when(pl.col("scope").is_in(here)).then("scope").otherwise(pl.lit(OTHER)).alias("scope"))
+            named = named.with_columns(
+                pl.when(pl.col("scope").is_in(here)).then("scope").otherwise(pl.lit(OTHER)).alias("scope")
+            )
             grouped = named.group_by("scope", "target_date").agg(pl.col("by").sum())
             key = f"{level}:{OTHER}"
-            extra = grouped.join(rows, on=["scope", "target_date"], how="anti").filter(pl.col("by") != 0).select(
-                pl.lit(key).alias("series_key"), pl.lit(level).alias("level"), "scope", "target_date",
-                pl.lit(0.0).alias("without_changes"),
+            extra = (
+                grouped.join(rows, on=["scope", "target_date"], how="anti")
+                .filter(pl.col("by") != 0)
+                .select(
+                    pl.lit(key).alias("series_key"),
+                    pl.lit(level).alias("level"),
+                    "scope",
+                    "target_date",
+                    pl.lit(0.0).alias("without_changes"),
+                )
             )
             joined = pl.concat([rows, extra]).join(grouped, on=["scope", "target_date"], how="left")
-        parts.append(joined.select(*keys, "without_changes", with_changes=pl.col("without_changes") + pl.col("by").fill_null(0.0)))
+        parts.append(
+            joined.select(
+                *keys, "without_changes", with_changes=pl.col("without_changes") + pl.col("by").fill_null(0.0)
+            )
+        )
     return plain, _typed(pl.concat([part.select(*keys, "without_changes", "with_changes") for part in parts]))
 
 
 def target_factors(
-    shown: Sequence[str], targets: Sequence[date], series: pl.DataFrame, found: Mapping[str, Factors], days: Sequence[date]
+    shown: Sequence[str],
+    targets: Sequence[date],
+    series: pl.DataFrame,
+    found: Mapping[str, Factors],
+    days: Sequence[date],
 ) -> dict[str, Array]:
     """Cost factor of published workflows on the target days; `other` takes its members' by their last 28 days' cost."""
     index = [days.index(day) for day in targets]
@@ -245,7 +299,9 @@ def target_factors(
         recent = restate(series, found, days).filter(
             (pl.col("charge_date") <= cutoff) & (pl.col("charge_date") > cutoff - timedelta(days=LEVEL_DAYS))
         )
-        level = dict(recent.filter(pl.col("level") == "workflow").group_by("scope").agg(pl.col("cost").sum()).iter_rows())
+        level = dict(
+            recent.filter(pl.col("level") == "workflow").group_by("scope").agg(pl.col("cost").sum()).iter_rows()
+        )
         total = recent.filter(pl.col("level") == TOTAL)["cost"].sum() or sum(level.values())
         whole = total - sum(v for k, v in level.items() if k in shown and k != OTHER)
         if whole > 0:

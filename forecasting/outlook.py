@@ -34,8 +34,14 @@ def next_months(closed: date, count: int = 3) -> list[tuple[date, date]]:
 
 
 def outlook(
-    series: pl.DataFrame, as_of: date, periods: Sequence[tuple[date, date]], *, changes: pl.DataFrame | None = None,
-    drivers: pl.DataFrame | None = None, config: ForecastConfig | None = None, run_id: str,
+    series: pl.DataFrame,
+    as_of: date,
+    periods: Sequence[tuple[date, date]],
+    *,
+    changes: pl.DataFrame | None = None,
+    drivers: pl.DataFrame | None = None,
+    config: ForecastConfig | None = None,
+    run_id: str,
 ) -> pl.DataFrame:
     """Rows of `forecast_outlook` for every published series and period, sorted. Raises as `forecast` does.
 
@@ -74,10 +80,21 @@ def outlook(
             spent = _spent(run, plain, known, i, first, end)
             base, point = float(run.paths[i, begin:stop].sum()), float(scaled[i, begin:stop].sum())
             row: dict[str, object] = {
-                "series_key": run.panel.keys[i], "level": run.panel.levels[i], "scope": run.panel.scopes[i],
-                "as_of": as_of, "period_start": first, "period_end": end, "spent": spent, "point": spent + point,
-                "method": run.method(i), "quality": run.quality(i), "has_known_changes": bool(found),
-                "range_state": NO_RANGE, "run_id": run_id, "data_cutoff": cutoff, "config_hash": config.hash(),
+                "series_key": run.panel.keys[i],
+                "level": run.panel.levels[i],
+                "scope": run.panel.scopes[i],
+                "as_of": as_of,
+                "period_start": first,
+                "period_end": end,
+                "spent": spent,
+                "point": spent + point,
+                "method": run.method(i),
+                "quality": run.quality(i),
+                "has_known_changes": bool(found),
+                "range_state": NO_RANGE,
+                "run_id": run_id,
+                "data_cutoff": cutoff,
+                "config_hash": config.hash(),
             }
             rows.append(row | _range(run, book, i, begin, stop - begin, base, point, spent, config))
     frame = pl.DataFrame(rows, schema=DECISION_SCHEMAS["forecast_outlook"])
@@ -92,8 +109,15 @@ def _spent(run: Prepared, plain: Panel, known: dict[str, Array], i: int, first: 
 
 
 def _range(
-    run: Prepared, book: dict[tuple[int, int], Array], i: int, lead: int, length: int, base: float, point: float,
-    spent: float, config: ForecastConfig,
+    run: Prepared,
+    book: dict[tuple[int, int], Array],
+    i: int,
+    lead: int,
+    length: int,
+    base: float,
+    point: float,
+    spent: float,
+    config: ForecastConfig,
 ) -> dict[str, object]:
     if length <= 0:
         return {**dict.fromkeys(("lo80", "hi80", "lo95", "hi95"), spent), "range_state": "known"}
@@ -110,6 +134,10 @@ def _range(
     ends = [drawn.interval(base, c, miss) for miss in NOMINAL_MISS]
     lo80, hi80, lo95, hi95 = (spent + ratio * value for pair in ends for value in pair)
     return {
-        "lo80": lo80, "hi80": hi80, "lo95": min(lo80, lo95), "hi95": max(hi80, hi95), "n_eff": drawn.n_eff,
+        "lo80": lo80,
+        "hi80": hi80,
+        "lo95": min(lo80, lo95),
+        "hi95": max(hi80, hi95),
+        "n_eff": drawn.n_eff,
         "range_state": "from scores of the same lead",
     }

@@ -58,7 +58,9 @@ def score(frozen: pl.DataFrame, actuals: pl.DataFrame) -> pl.DataFrame:
     known = actuals.select(pl.col("scope").cast(pl.String), pl.col("month").cast(pl.Date), pl.col("actual").cast(MONEY))
     if known.select("scope", "month").is_duplicated().any():
         raise ResetError("two actuals for one scope and month")
-    told = rows.join(known, on=["scope", "month"]).with_columns(error=(pl.col("forecast") - pl.col("actual")).cast(MONEY))
+    told = rows.join(known, on=["scope", "month"]).with_columns(
+        error=(pl.col("forecast") - pl.col("actual")).cast(MONEY)
+    )
     machine = told.filter(pl.col("kind") == MACHINE).select("scope", "month", machine_error=pl.col("error").abs())
     told = told.join(machine, on=["scope", "month"], how="left").sort("scope", "kind", "month")
 
@@ -70,7 +72,10 @@ def score(frozen: pl.DataFrame, actuals: pl.DataFrame) -> pl.DataFrame:
     enough = (pl.col("months") >= MIN_MONTHS) & (pl.col("spend") > 0)
     actual = pl.col("actual").cast(pl.Float64)
     scored = told.with_columns(
-        months=months, spend=spend, off=trailing(pl.col("error").abs()), signed=trailing(pl.col("error")),
+        months=months,
+        spend=spend,
+        off=trailing(pl.col("error").abs()),
+        signed=trailing(pl.col("error")),
         machine_off=trailing(pl.col("machine_error")),
         ape=pl.when(actual > 0).then(pl.col("error").abs().cast(pl.Float64) / actual),
         inside80=actual.is_between(pl.col("lo80"), pl.col("hi80")),
@@ -81,7 +86,9 @@ def score(frozen: pl.DataFrame, actuals: pl.DataFrame) -> pl.DataFrame:
         machine_wape=pl.when(enough).then(pl.col("machine_off") / pl.col("spend")),
         state=pl.when(pl.col("months") < MIN_MONTHS)
         .then(pl.format(f"insufficient data: {{}} of {MIN_MONTHS} months", "months"))
-        .when(pl.col("spend") <= 0).then(pl.lit("no spend in the months")).otherwise(pl.lit("measured")),
+        .when(pl.col("spend") <= 0)
+        .then(pl.lit("no spend in the months"))
+        .otherwise(pl.lit("measured")),
     )
     return _typed(scored, "forecast_scores").sort("scope", "month", "kind")
 
@@ -90,14 +97,19 @@ def new_baseline(usage: pl.DataFrame, cutoff: date, one_offs: pl.DataFrame | Non
     """Rows of `baseline_drivers`: ratios of sums over the last 28 days with one-off days removed.
 
     `usage`: workflow, model, charge_date, calls, cost, tokens by class; days without a row are zero. `one_offs`:
-    workflow, model (null: all), first_day, end_day (half-open), of resolved anomalies and non-recurring charges. 56 days
-    when 28 hold under 30 calls, then everything, as the forecast's own drivers; `source` says which.
+    workflow, model (null: all), first_day, end_day (half-open), of resolved anomalies and non-recurring charges. 56
+    days when 28 hold under 30 calls, then everything, as the forecast's own drivers; `source` says which.
     """
     measures = ["calls", "cost", *(f"tokens_{k}" for k in TOKEN_CLASSES)]
-    rows = usage.select(
-        pl.col("workflow", "model").cast(pl.String), pl.col("charge_date").cast(pl.Date),
-        pl.col(measures).cast(pl.Float64).fill_null(0.0),
-    ).filter(pl.col("charge_date") <= cutoff).with_columns(age=(pl.lit(cutoff) - pl.col("charge_date")).dt.total_days())
+    rows = (
+        usage.select(
+            pl.col("workflow", "model").cast(pl.String),
+            pl.col("charge_date").cast(pl.Date),
+            pl.col(measures).cast(pl.Float64).fill_null(0.0),
+        )
+        .filter(pl.col("charge_date") <= cutoff)
+        .with_columns(age=(pl.lit(cutoff) - pl.col("charge_date")).dt.total_days())
+    )
     if rows.is_empty():
         return pl.DataFrame(schema=DECISION_SCHEMAS["baseline_drivers"])
     pairs = rows.select("workflow", "model").unique()
@@ -111,33 +123,53 @@ def new_baseline(usage: pl.DataFrame, cutoff: date, one_offs: pl.DataFrame | Non
             pl.lit(row["first_day"]), pl.lit(row["end_day"]), closed="left"
         )
         hit = hit | (same if not row.get("model") else same & (pl.col("model") == row["model"]))
-    grid = days.with_columns(removed=hit).join(
-        rows.select("workflow", "model", "charge_date", *measures).group_by("workflow", "model", "charge_date").sum(),
-        on=["workflow", "model", "charge_date"], how="left",
-    ).with_columns(pl.col(measures).fill_null(0.0))
+    grid = (
+        days.with_columns(removed=hit)
+        .join(
+            rows.select("workflow", "model", "charge_date", *measures)
+            .group_by("workflow", "model", "charge_date")
+            .sum(),
+            on=["workflow", "model", "charge_date"],
+            how="left",
+        )
+        .with_columns(pl.col(measures).fill_null(0.0))
+    )
     sums = []
     for window in (*WINDOWS, 10**6):
         inside = grid.filter(pl.col("age") < window)
         sums.append(
-            inside.group_by("workflow", "model").agg(
-                pl.col(measures).filter(~pl.col("removed")).sum(), window_days=(~pl.col("removed")).sum().cast(pl.Int64),
+            inside.group_by("workflow", "model")
+            .agg(
+                pl.col(measures).filter(~pl.col("removed")).sum(),
+                window_days=(~pl.col("removed")).sum().cast(pl.Int64),
                 removed_days=pl.col("removed").sum().cast(pl.Int64),
-            ).with_columns(
+            )
+            .with_columns(
                 source=pl.lit("all history" if window > WINDOWS[-1] else f"{window} days"),
                 enough=(pl.col("calls").sum().over("workflow") >= MIN_CALLS) | pl.lit(window > WINDOWS[-1]),
                 order=pl.lit(window),
             )
         )
-    best = pl.concat(sums).filter("enough").sort("workflow", "model", "order").group_by(
-        "workflow", "model", maintain_order=True
-    ).first()
+    best = (
+        pl.concat(sums)
+        .filter("enough")
+        .sort("workflow", "model", "order")
+        .group_by("workflow", "model", maintain_order=True)
+        .first()
+    )
     tokens = pl.sum_horizontal(*(pl.col(f"tokens_{k}") for k in TOKEN_CLASSES))
     calls, kept = pl.col("calls"), pl.col("window_days")
     whole = (calls / kept).sum().over("workflow")
     found = best.filter(kept > 0).select(
-        "workflow", "model", "window_days", "removed_days", "source", calls_per_day=calls / kept,
+        "workflow",
+        "model",
+        "window_days",
+        "removed_days",
+        "source",
+        calls_per_day=calls / kept,
         share=pl.when(whole > 0).then(calls / kept / whole),
-        rate_per_million=pl.when(tokens > 0).then(pl.col("cost") / tokens * 1e6), cost_per_day=pl.col("cost") / kept,
+        rate_per_million=pl.when(tokens > 0).then(pl.col("cost") / tokens * 1e6),
+        cost_per_day=pl.col("cost") / kept,
         **{f"tokens_{k}": pl.when(calls > 0).then(pl.col(f"tokens_{k}") / calls) for k in TOKEN_CLASSES},
     )
     return _typed(found, "baseline_drivers").sort("workflow", "model")
@@ -184,14 +216,20 @@ def content_hash(row: Mapping[str, object]) -> str:
 
 
 def reset(
-    month: date, scores: pl.DataFrame, actuals: pl.DataFrame, outlook: pl.DataFrame, *,
-    budgets: pl.DataFrame | None = None, previous: pl.DataFrame | None = None, sign_offs: pl.DataFrame | None = None,
+    month: date,
+    scores: pl.DataFrame,
+    actuals: pl.DataFrame,
+    outlook: pl.DataFrame,
+    *,
+    budgets: pl.DataFrame | None = None,
+    previous: pl.DataFrame | None = None,
+    sign_offs: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Rows of `forecast_reset` for one closed month, older versions included, sorted by scope and version.
 
-    `scores` from `score`; `actuals` as there; `outlook` from `forecasting.outlook.outlook` with a `scope` that names the
-    same scopes (the next month is its first); `budgets`: scope, month, budget (MONEY). `previous` are earlier rows of
-    this frame, `sign_offs`: scope, month, content_hash, signed_by, signed_on. Equal figures give the same row again. An
+    `scores` from `score`; `actuals` as there; `outlook` from `forecasting.outlook.outlook`, made on the day of the
+    freeze with the same scopes (the next month is read); `budgets`: scope, month, budget (MONEY). `previous` are rows of
+    earlier runs, `sign_offs`: scope, month, content_hash, signed_by, signed_on. Equal figures give the same row again. An
     unsigned line is replaced; a signed one stays as it is, and changed figures become version n + 1, `restated`, open
     for a new signature. Raises ResetError for a scope without an actual or a sign-off that matches no line.
     """
@@ -204,9 +242,11 @@ def reset(
             (pl.col("period_start") == nxt) & (pl.col("period_end") == (nxt + timedelta(days=32)).replace(day=1))
         ).iter_rows(named=True)
     }
-    limits = {} if budgets is None else {
-        row["scope"]: row["budget"] for row in budgets.filter(pl.col("month") == month).iter_rows(named=True)
-    }
+    limits = (
+        {}
+        if budgets is None
+        else {row["scope"]: row["budget"] for row in budgets.filter(pl.col("month") == month).iter_rows(named=True)}
+    )
     by = {(row["scope"], row["kind"]): row for row in told.iter_rows(named=True)}
     rows: list[dict[str, object]] = []
     for item in here.sort("scope").iter_rows(named=True):
@@ -216,34 +256,51 @@ def reset(
         machine, human, ahead = by.get((scope, MACHINE)), by.get((scope, OVERRIDE)), coming.get(scope)
         forecast, budget = machine["forecast"] if machine else None, limits.get(scope)
         variance = actual - forecast if forecast is not None else None
-        share = float(variance / forecast) if variance is not None and forecast > 0 else None
+        share = float((actual - forecast) / forecast) if forecast is not None and forecast > 0 else None
         over = actual - budget if budget is not None else None
         row: dict[str, object] = {
-            "scope": scope, "month": month, "frozen_forecast": forecast, "override": human["forecast"] if human else None,
-            "actual": actual, "variance": variance, "variance_share": share,
-            "inside80": machine["inside80"] if machine else None, "inside95": machine["inside95"] if machine else None,
-            "months": machine["months"] if machine else 0, "wape": machine["wape"] if machine else None,
-            "bias": machine["bias"] if machine else None, "override_wape": human["wape"] if human else None,
+            "scope": scope,
+            "month": month,
+            "frozen_forecast": forecast,
+            "override": human["forecast"] if human else None,
+            "actual": actual,
+            "variance": variance,
+            "variance_share": share,
+            "inside80": machine["inside80"] if machine else None,
+            "inside95": machine["inside95"] if machine else None,
+            "months": machine["months"] if machine else 0,
+            "wape": machine["wape"] if machine else None,
+            "bias": machine["bias"] if machine else None,
+            "override_wape": human["wape"] if human else None,
             "accuracy_state": machine["state"] if machine else "no forecast was frozen",
             "forecast_kpi": kpi(machine["ape"] if machine else None, FORECAST_TOLERANCE),
-            "budget": budget, "budget_variance": over,
-            "budget_kpi": "no budget" if budget is None
+            "budget": budget,
+            "budget_variance": over,
+            "budget_kpi": "no budget"
+            if budget is None
             else kpi(float(over / budget) if budget > 0 else (0.0 if over == 0 else 1.0), BUDGET_TOLERANCE),
-            "new_baseline": ahead["point"] if ahead else None, "new_baseline_lo80": ahead["lo80"] if ahead else None,
+            "new_baseline": ahead["point"] if ahead else None,
+            "new_baseline_lo80": ahead["lo80"] if ahead else None,
             "new_baseline_hi80": ahead["hi80"] if ahead else None,
         }
         rows.append(row)
     schema = DECISION_SCHEMAS["forecast_reset"]
-    fresh = _typed(pl.DataFrame(rows, schema={k: v for k, v in schema.items() if rows and k in rows[0]}), "forecast_reset")
+    fresh = _typed(
+        pl.DataFrame(rows, schema={k: v for k, v in schema.items() if rows and k in rows[0]}), "forecast_reset"
+    )
     return _versions(fresh, previous, sign_offs, month)
 
 
 def _versions(
     fresh: pl.DataFrame, previous: pl.DataFrame | None, sign_offs: pl.DataFrame | None, month: date
 ) -> pl.DataFrame:
-    signed = {} if sign_offs is None else {
-        (row["scope"], row["content_hash"]): row for row in sign_offs.iter_rows(named=True) if row["month"] == month
-    }
+    signed = (
+        {}
+        if sign_offs is None
+        else {
+            (row["scope"], row["content_hash"]): row for row in sign_offs.iter_rows(named=True) if row["month"] == month
+        }
+    )
     kept: dict[str, list[dict[str, object]]] = {}
     old = [] if previous is None else previous.filter(pl.col("month") == month).sort("scope", "version").to_dicts()
     for row in old:
@@ -266,4 +323,6 @@ def _versions(
             row["sign_off_state"] = "open" if row["version"] == 1 else "restated after sign-off"
     for scope, digest in sorted(set(signed) - matched):
         raise ResetError(f"sign-off of {scope!r} for {month}: no line has the hash {digest[:12]}")
-    return _typed(pl.DataFrame(out, schema=DECISION_SCHEMAS["forecast_reset"]), "forecast_reset").sort("scope", "version")
+    return _typed(pl.DataFrame(out, schema=DECISION_SCHEMAS["forecast_reset"]), "forecast_reset").sort(
+        "scope", "version"
+    )

@@ -1,7 +1,7 @@
 """Scenarios: levers composed on drivers, never added as percentages, with interaction and Shapley shares.
 
-Cost of a workflow on a day is calls = user actions x fan-out x (1 + retries), dealt out to models by share, times tokens
-per call by class at their price. Levers change drivers; every subset of them is evaluated through the same tree.
+Cost of a workflow on a day is calls = user actions x fan-out x (1 + retries), dealt out to models by share, times
+tokens per call by class at their price. Levers change drivers; every subset of them is evaluated through the same tree.
 Sources: Shapley (1953), A value for n-person games; Albrecht, Francois, Schoors (2002), A Shapley decomposition of
 carbon emissions without residuals.
 """
@@ -59,7 +59,9 @@ class Drivers:
             raise ScenarioError(f"drivers lack the columns {', '.join(missing)}")
         rows = frame.select(pl.col(name).cast(dtype) for name, dtype in schema.items()).sort("workflow", "model")
         for row in rows.iter_rows(named=True):
-            bad = [k for k, v in row.items() if v is None or (not isinstance(v, str) and not (np.isfinite(v) and v >= 0))]
+            bad = [
+                k for k, v in row.items() if v is None or (not isinstance(v, str) and not (np.isfinite(v) and v >= 0))
+            ]
             if bad:
                 raise ScenarioError(f"driver {bad[0]} of ({row['workflow']}, {row['model']}) is {row[bad[0]]}")
         if rows.select("workflow", "model").is_duplicated().any():
@@ -77,8 +79,14 @@ class Drivers:
             return rows.select(names).to_numpy().astype(float)
 
         return cls(
-            tuple(rows["workflow"]), tuple(rows["model"]), *(columns(name)[:, 0] for name in (*SCALARS, "share")),
-            columns(*(f"tokens_{k}" for k in TOKEN_CLASSES)), columns(*(f"price_{k}" for k in TOKEN_CLASSES)),
+            workflow=tuple(rows["workflow"]),
+            model=tuple(rows["model"]),
+            user_actions=columns("user_actions")[:, 0],
+            fan_out=columns("fan_out")[:, 0],
+            retry=columns("retry")[:, 0],
+            share=columns("share")[:, 0],
+            tokens=columns(*(f"tokens_{k}" for k in TOKEN_CLASSES)),
+            price=columns(*(f"price_{k}" for k in TOKEN_CLASSES)),
         )
 
 
@@ -152,13 +160,21 @@ def levers_of(frame: pl.DataFrame) -> dict[str, list[Lever]]:
     rows = frame.select(pl.col(name).cast(dtype) for name, dtype in schema.items())
     for row in rows.sort("scenario_id", "lever_id", "driver", "workflow", "model", "token_class").iter_rows(named=True):
         if not row["scenario_id"] or row["scenario_id"] == BASELINE or not row["lever_id"] or row["value"] is None:
-            raise ScenarioError(f"lever {row['lever_id']!r} of {row['scenario_id']!r}: ids and value are needed; "
-                                f"{BASELINE!r} has no levers")
+            raise ScenarioError(
+                f"lever {row['lever_id']!r} of {row['scenario_id']!r}: ids and value are needed; "
+                f"{BASELINE!r} has no levers"
+            )
         out.setdefault(row["scenario_id"], []).append(
             Lever(
-                lever_id=row["lever_id"], driver=row["driver"], value=row["value"], mode=row["mode"] or MULTIPLIER,
-                workflow=row["workflow"] or None, model=row["model"] or None, token_class=row["token_class"] or None,
-                start=row["start"], ramp_days=row["ramp_days"] or 0,
+                lever_id=row["lever_id"],
+                driver=row["driver"],
+                value=row["value"],
+                mode=row["mode"] or MULTIPLIER,
+                workflow=row["workflow"] or None,
+                model=row["model"] or None,
+                token_class=row["token_class"] or None,
+                start=row["start"],
+                ramp_days=row["ramp_days"] or 0,
             )
         )
     for levers in out.values():
@@ -215,9 +231,7 @@ def evaluate(
     stays written in the old proportion, or uncached. A mix gives named models their share and scales the others.
     """
     rows, count = len(drivers.workflow), len(days)
-    scalar: dict[str, Array] = {
-        name: np.repeat(getattr(drivers, name)[:, None], count, axis=1) for name in SCALARS
-    }
+    scalar: dict[str, Array] = {name: np.repeat(getattr(drivers, name)[:, None], count, axis=1) for name in SCALARS}
     for i, workflow in enumerate(drivers.workflow):
         if demand is not None and workflow in demand:
             scalar["user_actions"][i] = demand[workflow]
@@ -284,7 +298,9 @@ def _mixed(
     return np.where(inside[:, None], (1 - ramp) * share + ramp * target[:, None], share)
 
 
-def shapley_values(value: Callable[[frozenset[str]], float], names: Sequence[str], *, seed: int = 0) -> dict[str, float]:
+def shapley_values(
+    value: Callable[[frozenset[str]], float], names: Sequence[str], *, seed: int = 0
+) -> dict[str, float]:
     """Shapley share of each name in `value(all) - value(none)`; exact up to 6 names, else 2,000 seeded permutations.
 
     Shares add to the total change in both cases.
@@ -363,16 +379,25 @@ def _rows(scenario: str, drivers: Drivers, days: Sequence[date], outcome: Outcom
             calls, tokens, cost = (float(m[block].sum()) for m in (outcome.calls, outcome.tokens, outcome.cost))
             out.append(
                 {
-                    "scenario_id": scenario, "workflow": workflow, "month": month, "calls": calls,
+                    "scenario_id": scenario,
+                    "workflow": workflow,
+                    "month": month,
+                    "calls": calls,
                     "tokens_per_call": tokens / calls if calls > 0 else None,
-                    "rate_per_million": cost / tokens * 1e6 if tokens > 0 else None, "cost": cost,
+                    "rate_per_million": cost / tokens * 1e6 if tokens > 0 else None,
+                    "cost": cost,
                 }
             )
     return out
 
 
 def run_scenarios(
-    drivers: pl.DataFrame, levers: pl.DataFrame, first: date, end: date, *, demand: pl.DataFrame | None = None,
+    drivers: pl.DataFrame,
+    levers: pl.DataFrame,
+    first: date,
+    end: date,
+    *,
+    demand: pl.DataFrame | None = None,
     seed: int = 0,
 ) -> ScenarioResult:
     """Every scenario on every workflow over [first, end), beside the baseline, with its levers' shares of the change.
@@ -418,14 +443,21 @@ def _demand(demand: pl.DataFrame | None, days: Sequence[date]) -> dict[str, Arra
     wide = demand.filter(pl.col("target_date").is_in(list(days))).sort("workflow", "target_date")
     for (workflow,), rows in wide.group_by("workflow", maintain_order=True):
         if rows["target_date"].to_list() != list(days):
-            raise ScenarioError(f"demand of {workflow!r}: every day of the period once, {rows.height} of {len(days)} there")
+            raise ScenarioError(
+                f"demand of {workflow!r}: every day of the period once, {rows.height} of {len(days)} there"
+            )
         out[str(workflow)] = rows["user_actions"].cast(pl.Float64).to_numpy()
     return out
 
 
 def _attribution(
-    tree: Drivers, name: str, group: Sequence[Lever], days: Sequence[date], demand: dict[str, Array] | None,
-    exact: Mapping[str, Decimal], seed: int,
+    tree: Drivers,
+    name: str,
+    group: Sequence[Lever],
+    days: Sequence[date],
+    demand: dict[str, Array] | None,
+    exact: Mapping[str, Decimal],
+    seed: int,
 ) -> tuple[pl.DataFrame, dict[str, object]]:
     ids = sorted({lever.lever_id for lever in group})
 
@@ -440,30 +472,51 @@ def _attribution(
     frame = pl.DataFrame(
         [
             {
-                "scenario_id": name, "lever_id": i, "alone_cost": alone[i],
+                "scenario_id": name,
+                "lever_id": i,
+                "alone_cost": alone[i],
                 "alone_saving": 1 - alone[i] / before if before > 0 else None,
                 "share_of_change": parts[i] / change if change else None,
             }
             for i in ids
         ],
-        schema={"scenario_id": pl.String, "lever_id": pl.String, "alone_cost": pl.Float64, "alone_saving": pl.Float64,
-                "share_of_change": pl.Float64},
+        schema={
+            "scenario_id": pl.String,
+            "lever_id": pl.String,
+            "alone_cost": pl.Float64,
+            "alone_saving": pl.Float64,
+            "share_of_change": pl.Float64,
+        },
     ).with_columns(pl.col("alone_cost").cast(MONEY), amount=pl.Series([amounts[i][0] for i in ids], dtype=MONEY))
     told: dict[str, object] = {
-        "scenario_id": name, "baseline_cost": exact["baseline_cost"], "cost": exact["cost"], "change": exact["change"],
+        "scenario_id": name,
+        "baseline_cost": exact["baseline_cost"],
+        "cost": exact["cost"],
+        "change": exact["change"],
         "shapley": "exact" if len(ids) <= EXACT_LEVERS else f"{PERMUTATIONS} permutations, seed {seed}",
     }
     if before > 0:
         how = compose([alone[i] / before for i in ids], after / before)
         interaction = how.interaction_log if np.isfinite(how.interaction_log) else None
-        told |= {"naive_sum": how.naive_sum, "product_form": how.product_form, "combined": how.combined,
-                 "interaction_log": interaction}
+        told |= {
+            "naive_sum": how.naive_sum,
+            "product_form": how.product_form,
+            "combined": how.combined,
+            "interaction_log": interaction,
+        }
     return frame.select(DECISION_SCHEMAS["scenario_levers"].keys()), told
 
 
 def break_even(
-    drivers: pl.DataFrame, levers: Sequence[Lever], driver: str, target: float, first: date, end: date, *,
-    workflow: str | None = None, most: float = 1000.0,
+    drivers: pl.DataFrame,
+    levers: Sequence[Lever],
+    driver: str,
+    target: float,
+    first: date,
+    end: date,
+    *,
+    workflow: str | None = None,
+    most: float = 1000.0,
 ) -> float | None:
     """Multiplier of `driver` at which the period [first, end) costs `target` with the levers in force.
 

@@ -118,7 +118,7 @@ DECISION_SCHEMAS: dict[str, dict[str, pl.DataType | type[pl.DataType]]] = {
         "ape": pl.Float64, "inside80": pl.Boolean, "inside95": pl.Boolean, "months": pl.Int64, "wape": pl.Float64,
         "bias": pl.Float64, "machine_wape": pl.Float64, "state": pl.String,
     },
-    # Workflow x model after a close: what the next forecast starts from. Calls per day, tokens per call, money per token.
+    # Workflow x model after a close: what the next forecast starts from. Calls and money per day, tokens per call.
     "baseline_drivers": {
         "workflow": pl.String, "model": pl.String, "window_days": pl.Int64, "removed_days": pl.Int64,
         "calls_per_day": pl.Float64, "share": pl.Float64, **{f"tokens_{k}": pl.Float64 for k in TOKEN_CLASSES},
@@ -127,8 +127,8 @@ DECISION_SCHEMAS: dict[str, dict[str, pl.DataType | type[pl.DataType]]] = {
     # Scope x month: one line of the pack finance signs.
     "forecast_reset": {
         "scope": pl.String, "month": pl.Date, "version": pl.Int64, "frozen_forecast": MONEY, "override": MONEY,
-        "actual": MONEY, "variance": MONEY, "variance_share": pl.Float64, "inside80": pl.Boolean, "inside95": pl.Boolean,
-        "months": pl.Int64, "wape": pl.Float64, "bias": pl.Float64, "override_wape": pl.Float64,
+        "actual": MONEY, "variance": MONEY, "variance_share": pl.Float64, "inside80": pl.Boolean,
+        "inside95": pl.Boolean, "months": pl.Int64, "wape": pl.Float64, "bias": pl.Float64, "override_wape": pl.Float64,
         "accuracy_state": pl.String, "forecast_kpi": pl.String, "budget": MONEY, "budget_variance": MONEY,
         "budget_kpi": pl.String, "new_baseline": pl.Float64, "new_baseline_lo80": pl.Float64,
         "new_baseline_hi80": pl.Float64, "content_hash": pl.String, "signed_by": pl.String, "signed_on": pl.Date,

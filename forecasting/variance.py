@@ -33,15 +33,27 @@ METHODS = ("lmdi", "shapley")
 
 # Effects in the order a bridge shows them, with the group they are a part of.
 EFFECT_GROUPS = {
-    KNOWN: "known changes", "late_data": "late data",
-    "volume": "calls", "adoption": "calls", "fan_out": "calls",
-    "workflow_mix": "mix", "model_mix": "mix",
+    KNOWN: "known changes",
+    "late_data": "late data",
+    "volume": "calls",
+    "adoption": "calls",
+    "fan_out": "calls",
+    "workflow_mix": "mix",
+    "model_mix": "mix",
     "context": "context",
-    "token_mix": "rate", "rate": "rate", "cost_per_call": "rate",
-    "price": "price", "list_price": "price", "discount": "price",
-    "new": "new and retired", "retired": "new and retired",
-    "migration_in": "migration", "migration_out": "migration",
-    "fx": "fx", "credits": LINES, "unexplained": "unexplained",
+    "token_mix": "rate",
+    "rate": "rate",
+    "cost_per_call": "rate",
+    "price": "price",
+    "list_price": "price",
+    "discount": "price",
+    "new": "new and retired",
+    "retired": "new and retired",
+    "migration_in": "migration",
+    "migration_out": "migration",
+    "fx": "fx",
+    "credits": LINES,
+    "unexplained": "unexplained",
 }
 
 _NEAR = 1e-8
@@ -124,8 +136,10 @@ def _side(frame: pl.DataFrame, name: str) -> pl.DataFrame:
     types = DECISION_SCHEMAS["variance_cells"]
     rows = frame.select(
         *(
-            (pl.col(key) if key in frame.columns else pl.lit(None)).cast(pl.String)
-            .fill_null(USAGE if key == "line" else "").alias(key)
+            (pl.col(key) if key in frame.columns else pl.lit(None))
+            .cast(pl.String)
+            .fill_null(USAGE if key == "line" else "")
+            .alias(key)
             for key in CELL_KEYS
         ),
         *(
@@ -176,14 +190,13 @@ def _snapped(after: Array, before: Array) -> Array:
     return np.where(np.abs(after - before) <= _SAME * np.maximum(np.abs(after), np.abs(before)), before, after)
 
 
-def _rate_parts(
-    cells: pl.DataFrame, weight: Array, old_money: Array
-) -> tuple[NDArray[np.bool_], dict[str, Array]]:
+def _rate_parts(cells: pl.DataFrame, weight: Array, old_money: Array) -> tuple[NDArray[np.bool_], dict[str, Array]]:
     """Rate effect of each cell split into price (list price, discount) and token mix, and where it can be split.
 
     `weight` is the rate effect per unit of rate. `old_money` turns cost of the second period into the first's rate of
     exchange. Cells without class costs that add to their cost cannot be split.
     """
+
     def classes(columns: list[str], side: str) -> Array:
         return np.stack([_floats(cells, c + side) for c in columns], axis=1)
 
@@ -301,18 +314,26 @@ def decompose(
         raise VarianceError(f"method {method!r} is none of {', '.join(METHODS)}")
     if known is not None:
         step = _pairs(base, known)
-        told = step.select(*CELL_KEYS, pl.lit(KNOWN).alias("effect"), (pl.col("cost1") - pl.col("cost0")).alias("amount"))
+        told = step.select(
+            *CELL_KEYS, pl.lit(KNOWN).alias("effect"), (pl.col("cost1") - pl.col("cost0")).alias("amount")
+        )
         return _shaped(pl.concat([told, decompose(known, actual, actions=actions, method=method).select(told.columns)]))
     pairs = _pairs(base, actual)
     both, positive = pl.col("here0") & pl.col("here1"), (pl.col("cost0") > 0) & (pl.col("cost1") > 0)
     called = (pl.col("calls0") > 0).fill_null(False) & (pl.col("calls1") > 0).fill_null(False)
     pairs = pairs.with_columns(
-        pl.when(pl.col("line") != USAGE).then(pl.col("line"))
-        .when((pl.col("cost0") < 0) | (pl.col("cost1") < 0)).then(pl.lit("credits"))
-        .when(~pl.col("here0")).then(pl.lit("new"))
-        .when(~pl.col("here1")).then(pl.lit("retired"))
-        .when(both & called & positive).then(None)
-        .when(both & called).then(pl.lit("rate"))
+        pl.when(pl.col("line") != USAGE)
+        .then(pl.col("line"))
+        .when((pl.col("cost0") < 0) | (pl.col("cost1") < 0))
+        .then(pl.lit("credits"))
+        .when(~pl.col("here0"))
+        .then(pl.lit("new"))
+        .when(~pl.col("here1"))
+        .then(pl.lit("retired"))
+        .when(both & called & positive)
+        .then(None)
+        .when(both & called)
+        .then(pl.lit("rate"))
         .otherwise(pl.lit("unexplained"))
         .alias("whole")
     )
@@ -380,8 +401,10 @@ def bridge(
 
 def top_cells(effects: pl.DataFrame, count: int = 5) -> pl.DataFrame:
     """The `count` largest cells of each scope by absolute change, ties by key: scope, cell keys, amount, rank."""
-    sums = effects.group_by(CELL_KEYS).agg(pl.col("amount").sum()).sort(
-        pl.col("scope"), pl.col("amount").abs(), *CELL_KEYS[1:], descending=[False, True, *[False] * 5]
+    sums = (
+        effects.group_by(CELL_KEYS)
+        .agg(pl.col("amount").sum())
+        .sort(pl.col("scope"), pl.col("amount").abs(), *CELL_KEYS[1:], descending=[False, True, *[False] * 5])
     )
     return sums.with_columns(pl.int_range(1, pl.len() + 1).over("scope").alias("rank")).filter(pl.col("rank") <= count)
 

@@ -54,7 +54,9 @@ def test_the_adaptive_level_stays_in_bounds_and_follows_the_misses(misses):
     assert ((miss >= low) & (miss <= high)).all()
 
 
-def frame(own: float, other: float, series: int = 4, origins: int = 40, seed: int = 1, noise: float = 0.3) -> pl.DataFrame:
+def frame(
+    own: float, other: float, series: int = 4, origins: int = 40, seed: int = 1, noise: float = 0.3
+) -> pl.DataFrame:
     """A back-test in which two methods err by so much on average, origins every five days, horizon seven."""
     rng = np.random.default_rng(seed)
     rows = []
@@ -62,15 +64,23 @@ def frame(own: float, other: float, series: int = 4, origins: int = 40, seed: in
         for k in range(origins):
             for method, size in (("a", own), ("b", other)):
                 rows.append(
-                    {"series_key": f"s{s}", "level": "workflow", "as_of": date(2026, 1, 1) + timedelta(days=5 * k),
-                     "horizon": "h7", "method": method, "error": size * rng.lognormal(0, noise) * rng.choice([-1, 1]),
-                     "is_resolved": True}
+                    {
+                        "series_key": f"s{s}",
+                        "level": "workflow",
+                        "as_of": date(2026, 1, 1) + timedelta(days=5 * k),
+                        "horizon": "h7",
+                        "method": method,
+                        "error": size * rng.lognormal(0, noise) * rng.choice([-1, 1]),
+                        "is_resolved": True,
+                    }
                 )
     return pl.DataFrame(rows)
 
 
 def compare(backtest: pl.DataFrame, **more: object) -> dict:
-    return paired_bootstrap(backtest, **({"method": "a", "peer": "b", "horizon": "h7", "days": 7} | more)).row(0, named=True)
+    return paired_bootstrap(backtest, **({"method": "a", "peer": "b", "horizon": "h7", "days": 7} | more)).row(
+        0, named=True
+    )
 
 
 def test_a_clearly_better_method_is_called_better_and_an_equal_one_is_not():

@@ -1,4 +1,4 @@
-"""The pre-deployment cost model: closed forms and bounds for any loop, then single rules, then its error after launch."""
+"""The pre-deployment cost model: closed forms and bounds for any loop, then single rules, then its later error."""
 
 from __future__ import annotations
 
@@ -47,7 +47,10 @@ DESIGN = Design(loop=LOOP, prices=PRICES, step_pmf={1: 0.4, 5: 0.4, 25: 0.2}, ma
 JUNE = [date(2026, 6, 1) + timedelta(days=i) for i in range(30)]
 
 loops = st.builds(
-    Loop, prefix=st.integers(0, 5000), user_tokens=st.integers(0, 5000), growth=st.integers(0, 2000),
+    Loop,
+    prefix=st.integers(0, 5000),
+    user_tokens=st.integers(0, 5000),
+    growth=st.integers(0, 2000),
     output=st.integers(0, 2000),
 )
 
@@ -221,7 +224,9 @@ def test_same_seed_same_month_another_seed_another():
 
 
 def test_the_tornado_ranks_what_moves_the_month_most():
-    table = tornado(DESIGN, DEMAND, JUNE, {"actions_per_day": None, "growth": None, "user_tokens": (500, 500)}, draws=200)
+    table = tornado(
+        DESIGN, DEMAND, JUNE, {"actions_per_day": None, "growth": None, "user_tokens": (500, 500)}, draws=200
+    )
     assert table["swing"].is_sorted(descending=True)
     assert table["input"][0] == "actions_per_day"
     assert table["swing"][-1] == 0
@@ -251,7 +256,9 @@ def test_error_after_launch_is_near_zero_for_runs_of_the_model_and_large_for_oth
 def test_drift_is_told_at_its_thresholds():
     before = Fit(a=0.01, b=0.001, r2=0.9, runs=200)
     assert drift_alerts(before, replace(before, b=0.0013), (0.9, 0.8), (20, 40)) == [
-        "context bloat", "cache hit fell", "longest runs doubled",
+        "context bloat",
+        "cache hit fell",
+        "longest runs doubled",
     ]
     assert drift_alerts(before, replace(before, b=0.00129), (0.9, 0.81), (20, 39)) == []
 
@@ -267,9 +274,7 @@ def test_a_note_is_draft_until_complete_and_approved_only_with_all_reasons_gone(
     today = date(2026, 6, 1)
     assert note_state(note, p80=9, budget=10, designs=2, today=today) == ("approved", [])
     assert note_state(note | {"owner": None}, p80=9, budget=10, designs=2, today=today) == ("draft", ["missing: owner"])
-    state, reasons = note_state(
-        note | {"review_date": date(2026, 9, 1)}, p80=11, budget=10, designs=1, today=today
-    )
+    state, reasons = note_state(note | {"review_date": date(2026, 9, 1)}, p80=11, budget=10, designs=1, today=today)
     assert state == "open" and len(reasons) == 3
     assert note_state(note, p80=11, budget=10, designs=2, today=today, exception=True)[0] == "approved"
 

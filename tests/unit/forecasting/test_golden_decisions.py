@@ -41,8 +41,14 @@ def test_every_example_of_the_topics_has_its_test():
 def cells(side: dict[str, list[float]]) -> pl.DataFrame:
     """Cells (calls, tokens per call, money per token), each a workflow of its own model."""
     rows = [
-        {"scope": "s", "workflow": "w" if len(name) == 1 else name, "model": name, "calls": calls,
-         "tokens_input_uncached": calls * tokens, "cost": Decimal(str(calls * tokens)) * Decimal(str(rate))}
+        {
+            "scope": "s",
+            "workflow": "w" if len(name) == 1 else name,
+            "model": name,
+            "calls": calls,
+            "tokens_input_uncached": calls * tokens,
+            "cost": Decimal(str(calls * tokens)) * Decimal(str(rate)),
+        }
         for name, (calls, tokens, rate) in side.items()
     ]
     return pl.DataFrame(rows, schema_overrides={"cost": MONEY}).with_columns(
@@ -62,7 +68,9 @@ def test_products_of_three_drivers(name):
     assert float(after.prod() - before.prod()) == approx(name, expected["delta"])
     assert lmdi(before, after)[0].tolist() == approx(name, expected["lmdi"])
     assert shapley(before, after)[0].tolist() == approx(name, expected["shapley"])
-    whole = [decompose(cells({"A": inputs["base"]}), cells({"A": inputs["actual"]}), method=m) for m in ("lmdi", "shapley")]
+    whole = [
+        decompose(cells({"A": inputs["base"]}), cells({"A": inputs["actual"]}), method=m) for m in ("lmdi", "shapley")
+    ]
     for effects, method in zip(whole, ("lmdi", "shapley"), strict=True):
         found = amounts(effects)
         parts = [found.get(effect, 0.0) for effect in ("volume", "context", "rate")]
@@ -210,9 +218,21 @@ def _seed_scenarios(rate_per_1k: float) -> dict[str, dict]:
     """The six rows of the scenario table from one baseline and its levers, at a rate per 1,000 tokens, over one day."""
     zero = {f"{m}_{k}": 0.0 for m in ("tokens", "price") for k in ("cache_read", "cache_write", "output")}
     drivers = pl.DataFrame(
-        [{"workflow": "support", "model": "m", "user_actions": 1_240_000, "fan_out": 1, "retry": 0, "share": 1,
-          "tokens_input_uncached": 7010, "price_input_uncached": 1000 * rate_per_1k} | zero],
-        schema=DECISION_SCHEMAS["drivers"], strict=False,
+        [
+            {
+                "workflow": "support",
+                "model": "m",
+                "user_actions": 1_240_000,
+                "fan_out": 1,
+                "retry": 0,
+                "share": 1,
+                "tokens_input_uncached": 7010,
+                "price_input_uncached": 1000 * rate_per_1k,
+            }
+            | zero
+        ],
+        schema=DECISION_SCHEMAS["drivers"],
+        strict=False,
     )
     adoption = {"lever_id": "adoption", "driver": "user_actions", "mode": "multiplier", "value": 1.4}
     rows = [
@@ -258,5 +278,7 @@ def test_scenario_table_bridge_for_display():
     base, unmanaged, levers = ((1_240_000, 7010, 4.8e-6), (1_736_000, 9100, 4.8e-6), (1_736_000, 3900, 4.2e-6))
     assert display_bridge(base, unmanaged) == pytest.approx([16_689.408, 17_415.552, 0])
     assert display_bridge(base, levers) == pytest.approx([16_689.408, -25_915.008, -4_062.24])
-    assert lmdi(np.array([base]), np.array([levers]))[0].tolist() == pytest.approx([11_660.80, -20_320.97, -4_627.67], abs=0.01)
+    assert lmdi(np.array([base]), np.array([levers]))[0].tolist() == pytest.approx(
+        [11_660.80, -20_320.97, -4_627.67], abs=0.01
+    )
     assert driver_cost(*base[:2], 1000 * base[2]) + sum(display_bridge(base, levers)) == pytest.approx(28_435.68)

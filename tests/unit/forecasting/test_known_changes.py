@@ -27,17 +27,38 @@ DAYS = [END - timedelta(days=119 - i) for i in range(160)]
 
 def changes(*rows: dict[str, object]) -> pl.DataFrame:
     start = {
-        "change_id": "c", "kind": "launch", "driver": "user_actions", "workflow": "w00", "mode": "multiplier",
-        "value": 2.0, "start": END + timedelta(days=5), "ramp_days": 0, "confidence": 0.9,
-        "recorded_on": date(2026, 8, 1), "owner": "p1", "note": "",
+        "change_id": "c",
+        "kind": "launch",
+        "driver": "user_actions",
+        "workflow": "w00",
+        "mode": "multiplier",
+        "value": 2.0,
+        "start": END + timedelta(days=5),
+        "ramp_days": 0,
+        "confidence": 0.9,
+        "recorded_on": date(2026, 8, 1),
+        "owner": "p1",
+        "note": "",
     }
     return pl.DataFrame([start | row for row in rows], schema=DECISION_SCHEMAS["known_changes"], strict=False)
 
 
 def drivers(*workflows: str) -> pl.DataFrame:
-    row = {"model": "m", "user_actions": 10, "fan_out": 5, "retry": 0, "share": 1, "tokens_input_uncached": 900,
-           "tokens_cache_read": 0, "tokens_cache_write": 0, "tokens_output": 100, "price_input_uncached": 3,
-           "price_cache_read": 0.3, "price_cache_write": 3.75, "price_output": 15}
+    row = {
+        "model": "m",
+        "user_actions": 10,
+        "fan_out": 5,
+        "retry": 0,
+        "share": 1,
+        "tokens_input_uncached": 900,
+        "tokens_cache_read": 0,
+        "tokens_cache_write": 0,
+        "tokens_output": 100,
+        "price_input_uncached": 3,
+        "price_cache_read": 0.3,
+        "price_cache_write": 3.75,
+        "price_output": 15,
+    }
     return pl.DataFrame([row | {"workflow": w} for w in workflows], schema=DECISION_SCHEMAS["drivers"], strict=False)
 
 
@@ -51,19 +72,30 @@ def flat(make) -> pl.DataFrame:
 
 
 def total(frame: pl.DataFrame, column: str, level: str = "total") -> list[float]:
-    return frame.filter(pl.col("level") == level).group_by("target_date").agg(pl.col(column).sum()).sort("target_date")[column].to_list()
+    return (
+        frame.filter(pl.col("level") == level)
+        .group_by("target_date")
+        .agg(pl.col(column).sum())
+        .sort("target_date")[column]
+        .to_list()
+    )
 
 
 def test_restating_takes_out_what_a_change_put_in(flat):
     change = changes({"start": DAYS[100], "ramp_days": 10})
     found = factors(TREE, change, DAYS)
     assert list(found) == ["w00"]
-    moved = flat.join(
-        pl.DataFrame({"charge_date": DAYS, "f": found["w00"].cost}), on="charge_date", how="left"
-    ).with_columns(
-        cost=pl.when(pl.col("scope") == "w00").then(pl.col("cost") * pl.col("f"))
-        .when(pl.col("level") == "total").then(pl.col("cost") + 10 * (pl.col("f") - 1)).otherwise("cost")
-    ).drop("f")
+    moved = (
+        flat.join(pl.DataFrame({"charge_date": DAYS, "f": found["w00"].cost}), on="charge_date", how="left")
+        .with_columns(
+            cost=pl.when(pl.col("scope") == "w00")
+            .then(pl.col("cost") * pl.col("f"))
+            .when(pl.col("level") == "total")
+            .then(pl.col("cost") + 10 * (pl.col("f") - 1))
+            .otherwise("cost")
+        )
+        .drop("f")
+    )
     back = restate(moved, found, DAYS).sort("series_key", "charge_date")
     plain = flat.filter(pl.col("level").is_in(["workflow", "total"])).sort("series_key", "charge_date")
     assert back["cost"].to_list() == pytest.approx(plain["cost"].to_list())
@@ -95,9 +127,13 @@ def test_a_price_cut_in_the_past_is_not_diluted_by_older_days(flat):
     """Cost halved four days ago: without the change the forecast still sees the old price, with it it does not."""
     start = END - timedelta(days=3)
     halved = flat.with_columns(
-        cost=pl.when((pl.col("scope") == "w00") & (pl.col("charge_date") >= start)).then(5.0)
-        .when((pl.col("level") == "total") & (pl.col("charge_date") >= start)).then(95.0)
-        .when((pl.col("series_key") == "team=0") & (pl.col("charge_date") >= start)).then(35.0).otherwise("cost")
+        cost=pl.when((pl.col("scope") == "w00") & (pl.col("charge_date") >= start))
+        .then(5.0)
+        .when((pl.col("level") == "total") & (pl.col("charge_date") >= start))
+        .then(95.0)
+        .when((pl.col("series_key") == "team=0") & (pl.col("charge_date") >= start))
+        .then(35.0)
+        .otherwise("cost")
     )
     change = changes({"kind": "price", "driver": "price", "value": 0.5, "start": start})
     _, both = forecast_with_changes(halved, END, change, TREE, run_id="r")
@@ -110,7 +146,9 @@ def test_a_price_cut_in_the_past_is_not_diluted_by_older_days(flat):
 def test_both_forecasts_add_up_over_every_level(company, name):
     members = {f"w{i:02d}": f"t{i % 2}" for i in range(6)}
     tree = drivers(*members)
-    change = changes({"workflow": name, "ramp_days": 6}, {"change_id": "d", "workflow": "w01", "driver": "price", "value": 0.5})
+    change = changes(
+        {"workflow": name, "ramp_days": 6}, {"change_id": "d", "workflow": "w01", "driver": "price", "value": 0.5}
+    )
     _, both = forecast_with_changes(company, END, change, tree, parents={"team": members}, run_id="r")
     for column in ("without_changes", "with_changes"):
         whole = total(both, column)
@@ -121,7 +159,9 @@ def test_both_forecasts_add_up_over_every_level(company, name):
 
 
 def test_a_small_workflow_inside_other_still_moves_the_total(make):
-    series = make["hierarchy"]({"big": np.full(120, 1000.0), "w00": np.full(120, 2.0), "tiny": np.full(120, 2.0)}, teams=1)
+    series = make["hierarchy"](
+        {"big": np.full(120, 1000.0), "w00": np.full(120, 2.0), "tiny": np.full(120, 2.0)}, teams=1
+    )
     change = changes({"value": 10.0, "start": END + timedelta(days=1)})
     _, both = forecast_with_changes(series, END, change, drivers("big", "w00", "tiny"), run_id="r")
     assert "w00" not in both["scope"].to_list()
@@ -132,9 +172,13 @@ def test_a_small_workflow_inside_other_still_moves_the_total(make):
 def test_a_retired_workflow_ends_and_its_last_days_say_nothing_about_before(flat):
     start = END - timedelta(days=2)
     gone = flat.with_columns(
-        cost=pl.when((pl.col("scope") == "w00") & (pl.col("charge_date") >= start)).then(0.0)
-        .when((pl.col("level") == "total") & (pl.col("charge_date") >= start)).then(90.0)
-        .when((pl.col("series_key") == "team=0") & (pl.col("charge_date") >= start)).then(30.0).otherwise("cost")
+        cost=pl.when((pl.col("scope") == "w00") & (pl.col("charge_date") >= start))
+        .then(0.0)
+        .when((pl.col("level") == "total") & (pl.col("charge_date") >= start))
+        .then(90.0)
+        .when((pl.col("series_key") == "team=0") & (pl.col("charge_date") >= start))
+        .then(30.0)
+        .otherwise("cost")
     )
     change = changes({"kind": "retirement", "value": 0.0, "start": start})
     found = factors(TREE, change, DAYS)
@@ -174,8 +218,13 @@ def test_a_changed_workflow_without_a_parent_is_refused(flat):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([{"owner": ""}], "owner"), ([{"kind": "party"}], "kind"), ([{"confidence": 1.5}], "confidence"),
-        ([{"driver": "colour"}], "colour"), ([{}, {}], "two rows"), ([{"value": -1.0}], "value"), ([{"start": None}], "start"),
+        ([{"owner": ""}], "owner"),
+        ([{"kind": "party"}], "kind"),
+        ([{"confidence": 1.5}], "confidence"),
+        ([{"driver": "colour"}], "colour"),
+        ([{}, {}], "two rows"),
+        ([{"value": -1.0}], "value"),
+        ([{"start": None}], "start"),
     ],
 )
 def test_changes_that_mean_nothing_are_refused(rows, message):

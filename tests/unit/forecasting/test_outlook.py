@@ -23,28 +23,52 @@ def table(company) -> pl.DataFrame:
 
 
 def changes(**row: object) -> pl.DataFrame:
-    start = {"change_id": "c", "kind": "launch", "driver": "user_actions", "workflow": "w00", "mode": "multiplier",
-             "value": 3.0, "start": date(2026, 11, 1), "ramp_days": 0, "confidence": 0.9,
-             "recorded_on": date(2026, 8, 1), "owner": "p1", "note": ""}
+    start = {
+        "change_id": "c",
+        "kind": "launch",
+        "driver": "user_actions",
+        "workflow": "w00",
+        "mode": "multiplier",
+        "value": 3.0,
+        "start": date(2026, 11, 1),
+        "ramp_days": 0,
+        "confidence": 0.9,
+        "recorded_on": date(2026, 8, 1),
+        "owner": "p1",
+        "note": "",
+    }
     return pl.DataFrame([start | row], schema=DECISION_SCHEMAS["known_changes"], strict=False)
 
 
 def drivers(count: int) -> pl.DataFrame:
-    row = {"model": "m", "user_actions": 10, "fan_out": 5, "retry": 0, "share": 1, "tokens_input_uncached": 900,
-           "price_input_uncached": 3}
+    row = {
+        "model": "m",
+        "user_actions": 10,
+        "fan_out": 5,
+        "retry": 0,
+        "share": 1,
+        "tokens_input_uncached": 900,
+        "price_input_uncached": 3,
+    }
     zero = {f"{m}_{k}": 0.0 for m in ("tokens", "price") for k in ("cache_read", "cache_write", "output")}
-    return pl.DataFrame([row | zero | {"workflow": f"w{i:02d}"} for i in range(count)], schema=DECISION_SCHEMAS["drivers"], strict=False)
+    return pl.DataFrame(
+        [row | zero | {"workflow": f"w{i:02d}"} for i in range(count)], schema=DECISION_SCHEMAS["drivers"], strict=False
+    )
 
 
 def test_periods_are_the_next_three_months_and_their_sum():
     assert next_months(date(2026, 11, 30)) == [
-        (date(2026, 12, 1), date(2027, 1, 1)), (date(2027, 1, 1), date(2027, 2, 1)), (date(2027, 2, 1), date(2027, 3, 1)),
+        (date(2026, 12, 1), date(2027, 1, 1)),
+        (date(2027, 1, 1), date(2027, 2, 1)),
+        (date(2027, 2, 1), date(2027, 3, 1)),
         (date(2026, 12, 1), date(2027, 3, 1)),
     ]
 
 
 def test_months_add_to_the_quarter_and_children_to_the_total(table):
-    assert dict(table.schema) == {k: v() if isinstance(v, type) else v for k, v in DECISION_SCHEMAS["forecast_outlook"].items()}
+    assert dict(table.schema) == {
+        k: v() if isinstance(v, type) else v for k, v in DECISION_SCHEMAS["forecast_outlook"].items()
+    }
     whole = (PERIODS[-1][0], PERIODS[-1][1])
     quarter = (pl.col("period_start") == whole[0]) & (pl.col("period_end") == whole[1])
     by_month = table.filter(~quarter).group_by("series_key").agg(pl.col("point").sum()).sort("series_key")
@@ -60,8 +84,14 @@ def test_months_add_to_the_quarter_and_children_to_the_total(table):
 def test_the_range_holds_the_point_and_says_where_it_comes_from(table):
     known = table.filter(pl.col("lo80").is_not_null())
     assert known.height > 0
-    assert known.select(((pl.col("lo95") <= pl.col("lo80")) & (pl.col("lo80") <= pl.col("point") + 1e-9)
-                         & (pl.col("point") <= pl.col("hi80") + 1e-9) & (pl.col("hi80") <= pl.col("hi95"))).all()).item()
+    assert known.select(
+        (
+            (pl.col("lo95") <= pl.col("lo80"))
+            & (pl.col("lo80") <= pl.col("point") + 1e-9)
+            & (pl.col("point") <= pl.col("hi80") + 1e-9)
+            & (pl.col("hi80") <= pl.col("hi95"))
+        ).all()
+    ).item()
     assert (known["n_eff"] >= 2).all()
     empty = table.filter(pl.col("lo80").is_null())
     assert set(empty["range_state"]) <= {NO_RANGE}
@@ -70,16 +100,31 @@ def test_the_range_holds_the_point_and_says_where_it_comes_from(table):
 def test_the_first_days_agree_with_the_published_forecast(company):
     week = [(END + timedelta(days=1), END + timedelta(days=8))]
     found = outlook(company, END, week, run_id="r").sort("series_key")
-    budgets = pl.DataFrame(schema={"budget_id": pl.String, "scope_type": pl.String, "scope": pl.String,
-                                   "period_start": pl.Date, "period_end": pl.Date, "amount_usd": pl.String})
+    budgets = pl.DataFrame(
+        schema={
+            "budget_id": pl.String,
+            "scope_type": pl.String,
+            "scope": pl.String,
+            "period_start": pl.Date,
+            "period_end": pl.Date,
+            "amount_usd": pl.String,
+        }
+    )
     daily = forecast(company, END, budgets, run_id="r").forecast_daily.filter(pl.col("target_date") < week[0][1])
     published = daily.group_by("series_key").agg(pl.col("point").sum()).sort("series_key")
     assert found["point"].to_list() == pytest.approx(published["point"].to_list())
 
 
 def test_a_month_in_progress_counts_what_is_spent(company):
-    found = outlook(company, END, [(date(2026, 9, 1), date(2026, 10, 1)), (date(2026, 8, 1), date(2026, 9, 1))], run_id="r")
-    rows = company.filter(pl.col("charge_date") >= date(2026, 9, 1)).group_by("series_key").agg(pl.col("cost").sum()).sort("series_key")
+    found = outlook(
+        company, END, [(date(2026, 9, 1), date(2026, 10, 1)), (date(2026, 8, 1), date(2026, 9, 1))], run_id="r"
+    )
+    rows = (
+        company.filter(pl.col("charge_date") >= date(2026, 9, 1))
+        .group_by("series_key")
+        .agg(pl.col("cost").sum())
+        .sort("series_key")
+    )
     now = found.filter(pl.col("period_start") == date(2026, 9, 1)).sort("series_key")
     assert now["spent"].to_list() == pytest.approx(rows["cost"].to_list())
     assert (now["point"] > now["spent"]).all()
@@ -98,12 +143,19 @@ def test_a_launch_moves_its_months_only_and_the_total_with_it(company, table):
     assert with_it["has_known_changes"].all() and set(with_it["level"]) == {"total", "workflow"}
     keys = ["series_key", "period_start", "period_end"]
     both = table.join(with_it, on=keys, suffix="_with")
-    ratio = {(r["series_key"], r["period_start"].month, r["period_end"].month): r["point_with"] / r["point"] for r in both.to_dicts()}
+    ratio = {
+        (r["series_key"], r["period_start"].month, r["period_end"].month): r["point_with"] / r["point"]
+        for r in both.to_dicts()
+    }
     assert ratio["workflow=w00", 10, 11] == pytest.approx(1)
     assert ratio["workflow=w00", 11, 12] == pytest.approx(3)
     assert ratio["workflow=w01", 11, 12] == pytest.approx(1)
     assert 1 < ratio["total", 11, 12] < 3
-    wide = both.filter((pl.col("series_key") == "workflow=w00") & (pl.col("period_start") == date(2026, 11, 1)) & pl.col("lo80").is_not_null())
+    wide = both.filter(
+        (pl.col("series_key") == "workflow=w00")
+        & (pl.col("period_start") == date(2026, 11, 1))
+        & pl.col("lo80").is_not_null()
+    )
     for row in wide.to_dicts():
         if row["period_end"] == date(2026, 12, 1):
             assert row["hi80_with"] == pytest.approx(3 * row["hi80"])

@@ -30,9 +30,20 @@ CUTOFF = date(2026, 9, 30)
 
 
 def frozen(*rows: dict[str, object]) -> pl.DataFrame:
-    start = {"scope": "s", "month": MONTHS[0], "kind": "machine", "lo80": 80.0, "hi80": 120.0, "lo95": 60.0, "hi95": 140.0}
+    start = {
+        "scope": "s",
+        "month": MONTHS[0],
+        "kind": "machine",
+        "lo80": 80.0,
+        "hi80": 120.0,
+        "lo95": 60.0,
+        "hi95": 140.0,
+    }
     full = [start | row for row in rows]
-    full = [row | {"issued_on": row.get("issued_on", row["month"]), "forecast": Decimal(str(row["forecast"]))} for row in full]
+    full = [
+        row | {"issued_on": row.get("issued_on", row["month"]), "forecast": Decimal(str(row["forecast"]))}
+        for row in full
+    ]
     return pl.DataFrame(full, schema=DECISION_SCHEMAS["frozen_forecasts"])
 
 
@@ -67,7 +78,11 @@ def test_error_so_far_is_that_of_the_last_six_months(pairs):
 
 def test_under_three_months_there_is_no_accuracy():
     found = score(frozen(*year([100, 100, 100])), actuals(90, 110, 100))
-    assert found["state"].to_list() == ["insufficient data: 1 of 3 months", "insufficient data: 2 of 3 months", "measured"]
+    assert found["state"].to_list() == [
+        "insufficient data: 1 of 3 months",
+        "insufficient data: 2 of 3 months",
+        "measured",
+    ]
     assert found["wape"].to_list()[:2] == [None, None]
     assert found["wape"][2] == pytest.approx(20 / 300)
     assert found["bias"][2] == pytest.approx(0)
@@ -88,8 +103,10 @@ def test_an_override_and_the_machine_are_scored_on_the_same_months():
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ({"forecast": 1, "issued_on": date(2026, 1, 2)}, "after the month began"), ({"forecast": 1, "kind": "guess"}, "kind"),
-        ({"forecast": 1, "kind": "override"}, "who and why"), ({"forecast": 1, "month": date(2026, 1, 5)}, "after the month"),
+        ({"forecast": 1, "issued_on": date(2026, 1, 2)}, "after the month began"),
+        ({"forecast": 1, "kind": "guess"}, "kind"),
+        ({"forecast": 1, "kind": "override"}, "who and why"),
+        ({"forecast": 1, "month": date(2026, 1, 5)}, "after the month"),
     ],
 )
 def test_forecasts_that_prove_nothing_are_refused(row, message):
@@ -109,14 +126,29 @@ def usage(days: int = 60, calls: float = 10.0, cost: float = 2.0, spike: float =
     factor = np.ones(days)
     factor[-10] = spike
     return pl.DataFrame(
-        {"workflow": "w", "model": model, "charge_date": [CUTOFF - timedelta(days=days - 1 - i) for i in range(days)],
-         "calls": calls * factor, "cost": cost * factor, "tokens_input_uncached": 100 * calls * factor,
-         "tokens_cache_read": 0 * factor, "tokens_cache_write": 0 * factor, "tokens_output": 10 * calls * factor}
+        {
+            "workflow": "w",
+            "model": model,
+            "charge_date": [CUTOFF - timedelta(days=days - 1 - i) for i in range(days)],
+            "calls": calls * factor,
+            "cost": cost * factor,
+            "tokens_input_uncached": 100 * calls * factor,
+            "tokens_cache_read": 0 * factor,
+            "tokens_cache_write": 0 * factor,
+            "tokens_output": 10 * calls * factor,
+        }
     )
 
 
-ONE_OFF = pl.DataFrame({"workflow": ["w"], "model": [None], "first_day": [CUTOFF - timedelta(days=9)],
-                        "end_day": [CUTOFF - timedelta(days=8)]}, schema_overrides={"model": pl.String})
+ONE_OFF = pl.DataFrame(
+    {
+        "workflow": ["w"],
+        "model": [None],
+        "first_day": [CUTOFF - timedelta(days=9)],
+        "end_day": [CUTOFF - timedelta(days=8)],
+    },
+    schema_overrides={"model": pl.String},
+)
 
 
 def test_the_new_baseline_multiplies_back_to_cost_and_leaves_one_offs_out():
@@ -146,21 +178,38 @@ def test_a_day_without_a_row_is_a_day_without_calls():
 
 def coming(point: float = 130.0, month: date = date(2026, 4, 1)) -> pl.DataFrame:
     return pl.DataFrame(
-        {"scope": ["s"], "period_start": [month], "period_end": [(month + timedelta(days=32)).replace(day=1)],
-         "point": [point], "lo80": [100.0], "hi80": [160.0]}
+        {
+            "scope": ["s"],
+            "period_start": [month],
+            "period_end": [(month + timedelta(days=32)).replace(day=1)],
+            "point": [point],
+            "lo80": [100.0],
+            "hi80": [160.0],
+        }
     )
 
 
 def pack(actual: object = 112, **more: object) -> pl.DataFrame:
     told = actuals(100, 100, actual)
-    budgets = pl.DataFrame({"scope": ["s"], "month": [MONTHS[2]], "budget": [Decimal(100)]}, schema_overrides={"budget": MONEY})
-    rows = frozen(*year([100, 100, 100]), {"month": MONTHS[2], "forecast": 110, "kind": "override", "author": "p", "reason": "x"})
+    budgets = pl.DataFrame(
+        {"scope": ["s"], "month": [MONTHS[2]], "budget": [Decimal(100)]}, schema_overrides={"budget": MONEY}
+    )
+    rows = frozen(
+        *year([100, 100, 100]), {"month": MONTHS[2], "forecast": 110, "kind": "override", "author": "p", "reason": "x"}
+    )
     return reset(MONTHS[2], score(rows, told), told, coming(), budgets=budgets, **more)
 
 
 def sign(line: dict[str, object]) -> pl.DataFrame:
-    return pl.DataFrame({"scope": ["s"], "month": [MONTHS[2]], "content_hash": [line["content_hash"]], "signed_by": ["cfo"],
-                         "signed_on": [date(2026, 4, 7)]})
+    return pl.DataFrame(
+        {
+            "scope": ["s"],
+            "month": [MONTHS[2]],
+            "content_hash": [line["content_hash"]],
+            "signed_by": ["cfo"],
+            "signed_on": [date(2026, 4, 7)],
+        }
+    )
 
 
 def test_the_reset_line_says_what_came_of_the_forecast_and_what_is_proposed():
@@ -217,7 +266,11 @@ def test_the_hash_covers_the_figures_and_not_the_signature():
 def test_a_month_without_forecast_budget_or_outlook_says_so():
     told = actuals(100, 100, 50)
     line = reset(MONTHS[2], score(frozen(*year([1])), told), told, coming().clear()).row(0, named=True)
-    assert (line["accuracy_state"], line["forecast_kpi"], line["budget_kpi"]) == ("no forecast was frozen", "not measured", "no budget")
+    assert (line["accuracy_state"], line["forecast_kpi"], line["budget_kpi"]) == (
+        "no forecast was frozen",
+        "not measured",
+        "no budget",
+    )
     assert line["variance"] is None and line["new_baseline"] is None
 
 
@@ -227,17 +280,34 @@ def test_a_kpi_is_met_up_to_its_tolerance(value, state):
 
 
 def test_effects_of_one_off_cells_are_labelled():
-    cell = {"scope": "s", "team": "", "model": "m", "variant": "", "line": "usage", "effect": "rate", "effect_group": "rate"}
-    rows = pl.DataFrame([cell | {"workflow": w, "amount": Decimal(1)} for w in "wv"], schema=DECISION_SCHEMAS["variance_effects"])
+    cell = {
+        "scope": "s",
+        "team": "",
+        "model": "m",
+        "variant": "",
+        "line": "usage",
+        "effect": "rate",
+        "effect_group": "rate",
+    }
+    rows = pl.DataFrame(
+        [cell | {"workflow": w, "amount": Decimal(1)} for w in "wv"], schema=DECISION_SCHEMAS["variance_effects"]
+    )
     assert label_effects(rows, ONE_OFF, date(2026, 9, 1))["label"].to_list() == ["structural", "one-off"]
     assert set(label_effects(rows, ONE_OFF, date(2026, 8, 1))["label"]) == {"structural"}
 
 
 def test_changes_to_confirm_and_notes_due_are_those_of_the_month():
-    changes = pl.DataFrame({"change_id": ["before", "ramping", "in", "after"], "ramp_days": [5, 40, None, 0],
-                            "start": [date(2026, 8, 10), date(2026, 8, 10), date(2026, 9, 30), date(2026, 10, 1)]})
+    changes = pl.DataFrame(
+        {
+            "change_id": ["before", "ramping", "in", "after"],
+            "ramp_days": [5, 40, None, 0],
+            "start": [date(2026, 8, 10), date(2026, 8, 10), date(2026, 9, 30), date(2026, 10, 1)],
+        }
+    )
     assert to_confirm(changes, date(2026, 9, 1))["change_id"].to_list() == ["ramping", "in"]
-    notes = pl.DataFrame({"note": ["late", "due", "later"], "review_date": [date(2026, 8, 1), CUTOFF, date(2026, 10, 1)]})
+    notes = pl.DataFrame(
+        {"note": ["late", "due", "later"], "review_date": [date(2026, 8, 1), CUTOFF, date(2026, 10, 1)]}
+    )
     due = notes_due(notes, CUTOFF)
     assert due["note"].to_list() == ["late", "due"]
     assert due["days_overdue"].to_list() == [60, 0]

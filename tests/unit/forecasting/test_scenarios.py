@@ -35,10 +35,16 @@ PRICES = {"price_input_uncached": 3, "price_cache_read": 0.3, "price_cache_write
 
 def tree(*rows: dict[str, object]) -> pl.DataFrame:
     start = {"workflow": "w", "model": "m", "user_actions": 100, "fan_out": 3, "retry": 0.1, "share": 1}
-    return pl.DataFrame([start | TOKENS | PRICES | row for row in rows], schema=DECISION_SCHEMAS["drivers"], strict=False)
+    return pl.DataFrame(
+        [start | TOKENS | PRICES | row for row in rows], schema=DECISION_SCHEMAS["drivers"], strict=False
+    )
 
 
-TWO = tree({"model": "big", "share": 0.25, "price_output": 75}, {"model": "small", "share": 0.75}, {"workflow": "v", "user_actions": 7})
+TWO = tree(
+    {"model": "big", "share": 0.25, "price_output": 75},
+    {"model": "small", "share": 0.75},
+    {"workflow": "v", "user_actions": 7},
+)
 
 
 def levers(*rows: dict[str, object]) -> pl.DataFrame:
@@ -52,15 +58,30 @@ def cost(*chosen: Lever, frame: pl.DataFrame = TWO) -> float:
 
 some = st.lists(
     st.builds(
-        Lever, lever_id=st.sampled_from("abcd"),
+        Lever,
+        lever_id=st.sampled_from("abcd"),
         driver=st.sampled_from(["user_actions", "fan_out", "retry", "context", "context_in", "context_out", "price"]),
-        value=st.floats(0.1, 3), workflow=st.sampled_from([None, "w", "v"]),
-        start=st.sampled_from([None, date(2026, 10, 10)]), ramp_days=st.integers(0, 20),
+        value=st.floats(0.1, 3),
+        workflow=st.sampled_from([None, "w", "v"]),
+        start=st.sampled_from([None, date(2026, 10, 10)]),
+        ramp_days=st.integers(0, 20),
     ),
-    min_size=1, max_size=4, unique_by=lambda lever: lever.lever_id,
+    min_size=1,
+    max_size=4,
+    unique_by=lambda lever: lever.lever_id,
 )
-cached = st.lists(st.builds(Lever, lever_id=st.sampled_from("xyz"), driver=st.just("cache_hit"), mode=st.just("absolute"),
-                            value=st.floats(0, 1), ramp_days=st.integers(0, 9), start=st.just(DAYS[4])), max_size=2)
+cached = st.lists(
+    st.builds(
+        Lever,
+        lever_id=st.sampled_from("xyz"),
+        driver=st.just("cache_hit"),
+        mode=st.just("absolute"),
+        value=st.floats(0, 1),
+        ramp_days=st.integers(0, 9),
+        start=st.just(DAYS[4]),
+    ),
+    max_size=2,
+)
 
 
 @settings(deadline=None, max_examples=60)
@@ -75,7 +96,14 @@ def test_levers_compose_in_any_order(chosen, caches, seed):
 @given(chosen=some)
 def test_shapley_amounts_add_to_the_change_exactly_and_rows_to_the_summary(chosen):
     rows = [
-        {"lever_id": v.lever_id, "driver": v.driver, "value": v.value, "workflow": v.workflow, "start": v.start, "ramp_days": v.ramp_days}
+        {
+            "lever_id": v.lever_id,
+            "driver": v.driver,
+            "value": v.value,
+            "workflow": v.workflow,
+            "start": v.start,
+            "ramp_days": v.ramp_days,
+        }
         for v in chosen
     ]
     found = run_scenarios(TWO, levers(*rows), FIRST, END)
@@ -151,7 +179,9 @@ def test_a_mix_moves_calls_between_models_and_keeps_their_sum():
 
 
 def test_context_drift_compounds_per_thirty_days():
-    grown = evaluate(Drivers.from_frame(tree({})), [Lever("d", "context_drift", 0.1, start=DAYS[0])], [DAYS[0], date(2026, 10, 31)])
+    grown = evaluate(
+        Drivers.from_frame(tree({})), [Lever("d", "context_drift", 0.1, start=DAYS[0])], [DAYS[0], date(2026, 10, 31)]
+    )
     assert grown.cost[0, 1] / grown.cost[0, 0] == pytest.approx(1.1)
 
 
@@ -162,7 +192,9 @@ def test_a_ramp_comes_in_equal_steps():
 
 
 def test_absolute_values_replace_and_multipliers_follow():
-    assert cost(Lever("a", "user_actions", 50, "absolute", "w"), frame=tree({})) == pytest.approx(cost(frame=tree({})) / 2)
+    assert cost(Lever("a", "user_actions", 50, "absolute", "w"), frame=tree({})) == pytest.approx(
+        cost(frame=tree({})) / 2
+    )
     both = [Lever("m", "user_actions", 2.0), Lever("a", "user_actions", 50, "absolute")]
     assert cost(*both, frame=tree({})) == pytest.approx(cost(frame=tree({})))
     half = Lever("r", "retry", 0.0, "absolute")
@@ -173,7 +205,9 @@ def test_absolute_values_replace_and_multipliers_follow():
 
 
 def test_demand_by_day_replaces_the_constant():
-    demand = pl.DataFrame({"workflow": ["w"] * 2, "target_date": [FIRST, date(2026, 10, 2)], "user_actions": [100.0, 300.0]})
+    demand = pl.DataFrame(
+        {"workflow": ["w"] * 2, "target_date": [FIRST, date(2026, 10, 2)], "user_actions": [100.0, 300.0]}
+    )
     found = run_scenarios(tree({}), levers(), FIRST, date(2026, 10, 3), demand=demand)
     assert found.scenarios["calls"].to_list() == pytest.approx([400 * 3.3])
     assert found.levers.is_empty() and found.summary.is_empty()
@@ -221,7 +255,13 @@ def test_a_free_scenario_has_no_interaction():
         ([{"driver": "fan_out", "value": None}], "needed"),
         ([{"driver": "fan_out", "value": 1, "workflow": "gone"}], "no workflow"),
         ([{"driver": "fan_out", "value": 1, "mode": "absolute"}] * 2, "two absolute"),
-        ([{"driver": "mix", "value": 0.5, "mode": "absolute", "model": "big", "workflow": "w", "lever_id": i} for i in "ab"], "two mixes"),
+        (
+            [
+                {"driver": "mix", "value": 0.5, "mode": "absolute", "model": "big", "workflow": "w", "lever_id": i}
+                for i in "ab"
+            ],
+            "two mixes",
+        ),
     ],
 )
 def test_levers_that_mean_nothing_are_refused(rows, message):
@@ -232,8 +272,11 @@ def test_levers_that_mean_nothing_are_refused(rows, message):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([{"share": 0.5}], "add to 0.5"), ([{}, {}], "two rows"), ([{"user_actions": -1}], "user_actions"),
-        ([{"share": 0.5}, {"model": "n", "share": 0.5, "fan_out": 9}], "differ by model"), ([{"price_output": None}], "price_output"),
+        ([{"share": 0.5}], "add to 0.5"),
+        ([{}, {}], "two rows"),
+        ([{"user_actions": -1}], "user_actions"),
+        ([{"share": 0.5}, {"model": "n", "share": 0.5, "fan_out": 9}], "differ by model"),
+        ([{"price_output": None}], "price_output"),
     ],
 )
 def test_trees_that_mean_nothing_are_refused(rows, message):

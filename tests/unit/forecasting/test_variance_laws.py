@@ -59,8 +59,13 @@ def month(draw, names: tuple[str, ...] = ("a", "b", "c", "d"), signed: bool = Tr
                 cost = -cost
             rows.append(
                 {
-                    "scope": scope, "workflow": (name in "ab" and "w1") or "w2", "model": name, "cost": cost,
-                    "calls": draw(sometimes), "tokens_input_uncached": draw(sometimes), "tokens_output": draw(sometimes),
+                    "scope": scope,
+                    "workflow": (name in "ab" and "w1") or "w2",
+                    "model": name,
+                    "cost": cost,
+                    "calls": draw(sometimes),
+                    "tokens_input_uncached": draw(sometimes),
+                    "tokens_output": draw(sometimes),
                     "line": draw(st.sampled_from(["usage"] * 6 + ["credit"])),
                 }
             )
@@ -75,7 +80,9 @@ def test_effects_add_to_the_change_to_the_last_decimal(base, actual, method):
     by_scope = bridge(effects, base, actual)
     for (_,), rows in by_scope.group_by("scope"):
         assert rows["amount"].sum() == rows["change"][0]
-    assert dict(effects.schema) == {k: v() if isinstance(v, type) else v for k, v in DECISION_SCHEMAS["variance_effects"].items()}
+    assert dict(effects.schema) == {
+        k: v() if isinstance(v, type) else v for k, v in DECISION_SCHEMAS["variance_effects"].items()
+    }
 
 
 @settings(max_examples=80, deadline=None)
@@ -89,7 +96,9 @@ def test_swapping_the_periods_negates_every_effect_exactly(base, actual):
 @settings(max_examples=60, deadline=None)
 @given(base=month(), actual=month(), seed=st.integers(0, 99))
 def test_order_of_rows_does_not_matter(base, actual, seed):
-    mixed = decompose(base.sample(fraction=1, shuffle=True, seed=seed), actual.sample(fraction=1, shuffle=True, seed=seed))
+    mixed = decompose(
+        base.sample(fraction=1, shuffle=True, seed=seed), actual.sample(fraction=1, shuffle=True, seed=seed)
+    )
     assert_frame_equal(mixed, decompose(base, actual))
 
 
@@ -124,7 +133,9 @@ def priced(draw) -> tuple[pl.DataFrame, pl.DataFrame]:
 @given(months=priced(), method=st.sampled_from(["lmdi", "shapley"]))
 def test_price_and_token_mix_add_to_the_rate_effect(months, method):
     split = amounts(decompose(*months, method=method))
-    whole = amounts(decompose(*(side.drop(pl.selectors.starts_with("list_cost_", "cost_")) for side in months), method=method))
+    whole = amounts(
+        decompose(*(side.drop(pl.selectors.starts_with("list_cost_", "cost_")) for side in months), method=method)
+    )
     parts = sum(float(split.get(k, 0)) for k in ("price", "list_price", "discount", "token_mix"))
     assert parts == pytest.approx(float(whole.get("rate", 0)), abs=1e-9)
     assert "rate" not in split and "price" not in split
@@ -137,7 +148,9 @@ def test_price_and_token_mix_add_to_the_rate_effect(months, method):
 def test_two_identical_halves_of_a_cell_change_no_effect(months):
     def halves(side: pl.DataFrame) -> pl.DataFrame:
         numbers = ["calls", "cost", *(f"tokens_{k}" for k in TOKEN_CLASSES)]
-        half = side.drop(pl.selectors.starts_with("list_cost_", "cost_")).with_columns(pl.col(numbers).cast(pl.Float64) / 2)
+        half = side.drop(pl.selectors.starts_with("list_cost_", "cost_")).with_columns(
+            pl.col(numbers).cast(pl.Float64) / 2
+        )
         return pl.concat([half.with_columns(variant=pl.lit(v)) for v in "xy"])
 
     whole = amounts(decompose(*(side.drop(pl.selectors.starts_with("list_cost_", "cost_")) for side in months)))
@@ -235,13 +248,25 @@ def test_fx_is_the_actual_billing_cost_times_the_move_of_the_rate():
 
 
 def test_workflow_mix_and_model_mix_are_two_terms():
-    base = cells(*({"workflow": w, "model": m, "calls": 10, "tokens_input_uncached": 10, "cost": c} for w, m, c in
-                   [("w1", "a", "10"), ("w1", "b", "1"), ("w2", "a", "10")]))
-    moved = cells(*({"workflow": w, "model": m, "calls": n, "tokens_input_uncached": n, "cost": c} for w, m, n, c in
-                    [("w1", "a", 5, "5"), ("w1", "b", 15, "1.5"), ("w2", "a", 10, "10")]))
+    base = cells(
+        *(
+            {"workflow": w, "model": m, "calls": 10, "tokens_input_uncached": 10, "cost": c}
+            for w, m, c in [("w1", "a", "10"), ("w1", "b", "1"), ("w2", "a", "10")]
+        )
+    )
+    moved = cells(
+        *(
+            {"workflow": w, "model": m, "calls": n, "tokens_input_uncached": n, "cost": c}
+            for w, m, n, c in [("w1", "a", 5, "5"), ("w1", "b", 15, "1.5"), ("w2", "a", 10, "10")]
+        )
+    )
     assert set(amounts(decompose(base, moved))) == {"model_mix"}
-    between = cells(*({"workflow": w, "model": m, "calls": n, "tokens_input_uncached": n, "cost": c} for w, m, n, c in
-                      [("w1", "a", 5, "5"), ("w1", "b", 5, "0.5"), ("w2", "a", 20, "20")]))
+    between = cells(
+        *(
+            {"workflow": w, "model": m, "calls": n, "tokens_input_uncached": n, "cost": c}
+            for w, m, n, c in [("w1", "a", 5, "5"), ("w1", "b", 5, "0.5"), ("w2", "a", 20, "20")]
+        )
+    )
     assert set(amounts(decompose(base, between))) == {"workflow_mix"}
 
 
@@ -256,7 +281,9 @@ def test_known_changes_the_forecast_did_not_contain_come_first():
 
 def test_imputed_drivers_add_to_the_forecast_exactly_and_say_so():
     month = cells({"cost": "1", "calls": 3}, {"model": "n", "cost": "2", "calls": 6})
-    forecast = pl.DataFrame({"scope": ["s"], "cost": [Decimal("1000.00000000000001")]}, schema_overrides={"cost": MONEY})
+    forecast = pl.DataFrame(
+        {"scope": ["s"], "cost": [Decimal("1000.00000000000001")]}, schema_overrides={"cost": MONEY}
+    )
     rows = impute_drivers(month, forecast)
     assert rows["cost"].sum() == Decimal("1000.00000000000001")
     assert rows["calls"].cast(pl.Float64).to_list() == pytest.approx([1000, 2000])
@@ -266,7 +293,9 @@ def test_imputed_drivers_add_to_the_forecast_exactly_and_say_so():
 
 
 def test_bridge_reads_in_order_and_names_largest_cells():
-    base = cells({"cost": "10", "calls": 10}, {"model": "n", "cost": "2"}, {"line": "credit", "model": "", "cost": "-1"})
+    base = cells(
+        {"cost": "10", "calls": 10}, {"model": "n", "cost": "2"}, {"line": "credit", "model": "", "cost": "-1"}
+    )
     actual = cells({"cost": "30", "calls": 15, "tokens_input_uncached": 1100}, {"model": "n", "cost": "2"})
     effects = decompose(base, actual)
     read = bridge(effects, base, actual)
