@@ -228,8 +228,8 @@ def reset(
     """Rows of `forecast_reset` for one closed month, older versions included, sorted by scope and version.
 
     `scores` from `score`; `actuals` as there; `outlook` from `forecasting.outlook.outlook`, made on the day of the
-    freeze with the same scopes (the next month is read); `budgets`: scope, month, budget (MONEY). `previous` are rows of
-    earlier runs, `sign_offs`: scope, month, content_hash, signed_by, signed_on. Equal figures give the same row again. An
+    freeze with the same scopes (the next month is read); `budgets`: scope, month, budget (MONEY); `previous`: rows of
+    earlier runs; `sign_offs`: scope, month, content_hash, signed_by, signed_on. Equal figures give the same row. An
     unsigned line is replaced; a signed one stays as it is, and changed figures become version n + 1, `restated`, open
     for a new signature. Raises ResetError for a scope without an actual or a sign-off that matches no line.
     """

@@ -134,6 +134,21 @@ DECISION_SCHEMAS: dict[str, dict[str, pl.DataType | type[pl.DataType]]] = {
         "new_baseline_hi80": pl.Float64, "content_hash": pl.String, "signed_by": pl.String, "signed_on": pl.Date,
         "sign_off_state": pl.String,
     },
+    # Budget x period x as-of day: the day's level and the alert that is open after it.
+    "budget_alerts": {
+        "budget_id": pl.String, "period_start": pl.Date, "as_of": pl.Date, "level": pl.String, "open_level": pl.String,
+        "previous_level": pl.String, "is_change": pl.Boolean,
+    },
+    # Work item x mode (`at_plan`, `in_flight`); money. `mean` adds up, `median` is the typical item. Never in sample.
+    "work_item_forecasts": {
+        "item": pl.String, "mode": pl.String, "mean": pl.Float64, "median": pl.Float64, **_ENDS, "actual": pl.Float64,
+        "in_sample": pl.Boolean, "state": pl.String,
+    },
+    # Single items and random bundles of 20, measured leave-one-out; shares of cost.
+    "work_item_accuracy": {
+        "unit": pl.String, "items": pl.Int64, "wape": pl.Float64, "mdape": pl.Float64, "bias": pl.Float64,
+        "coverage80": pl.Float64, "coverage95": pl.Float64, "state": pl.String,
+    },
     # Horizon x method x peer; relative WAPE is dimensionless, below 1 is better than the peer.
     "method_comparison": {
         "horizon": pl.String, "method": pl.String, "peer": pl.String, "series": pl.Int64, "windows": pl.Int64,
