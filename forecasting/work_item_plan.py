@@ -94,7 +94,8 @@ def fit(items: pl.DataFrame, categories: Sequence[str] = ()) -> Plan:
     free = 2 if points else 1
     penalty = np.concatenate([np.zeros(free), np.full(design.shape[1] - free, PENALTY)])
     # The tiny term keeps a size that never varies from making the system singular.
-    inverse: Array = np.linalg.inv(design.T @ design + np.diag(penalty) + 1e-9 * np.eye(design.shape[1]))
+    system = design.T @ design + np.diag(penalty) + 1e-9 * np.eye(design.shape[1])
+    inverse = np.asarray(np.linalg.inv(system), dtype=np.float64)
     logs = np.log(cost)
     beta = inverse @ (design.T @ logs)
     leverage = np.einsum("ij,jk,ik->i", design, inverse, design)

@@ -9,9 +9,15 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from forecasting.config import ForecastConfig
+from forecasting.hierarchy import build_tree
+from forecasting.intervals import offset, sample, scores
+from forecasting.models import path
 from forecasting.outlook import NO_RANGE, next_months, outlook
 from forecasting.run import forecast
 from forecasting.schemas import DECISION_SCHEMAS
+from forecasting.selection import candidates
+from forecasting.series import build_panel
 
 END = date(2026, 9, 20)
 PERIODS = next_months(date(2026, 9, 15))
@@ -128,6 +134,9 @@ def test_a_month_in_progress_counts_what_is_spent(company):
     now = found.filter(pl.col("period_start") == date(2026, 9, 1)).sort("series_key")
     assert now["spent"].to_list() == pytest.approx(rows["cost"].to_list())
     assert (now["point"] > now["spent"]).all()
+    measured = now.filter(pl.col("lo80").is_not_null())
+    assert measured.height > 0 and (measured["lo95"] >= measured["spent"]).all()
+    assert (measured["hi80"] >= measured["point"] - 1e-9).all()
     past = found.filter(pl.col("period_start") == date(2026, 8, 1))
     assert past["range_state"].unique().to_list() == ["known"]
     assert past["point"].to_list() == past["lo95"].to_list() == past["hi95"].to_list()
@@ -172,3 +181,34 @@ def test_short_history_has_points_and_no_range(make):
 def test_without_rows_or_periods_the_frame_is_empty(company):
     assert outlook(company, date(2020, 1, 1), PERIODS, run_id="r").is_empty()
     assert outlook(company, END, [], run_id="r").is_empty()
+
+
+def test_a_score_with_a_lead_is_that_of_the_later_days(company):
+    config, panel = ForecastConfig(), build_panel(company, END)
+    pattern = candidates(build_tree(panel, config), config).published[: len(panel.keys)]
+    day, lead, length, s = 150, 12, 9, 2
+    found = scores(panel, pattern, length, config, lead)[s, day]
+    came = panel.cost[s, day + 1 + lead : day + 1 + lead + length].sum()
+    told = path(pattern[s, day], lead + length)[lead:].sum()
+    c = 0.25 * length * panel.cost[s, : day + 1].mean()
+    assert found == pytest.approx(np.log((came + c) / (told + c)))
+    assert np.isnan(scores(panel, pattern, length, config, lead)[s, -(lead + length) :]).all()
+
+
+def test_the_range_of_a_late_period_is_that_of_its_own_lead(make):
+    """Levels wander, so scores of the next days would give a range that is too narrow for a period weeks ahead."""
+    rng = np.random.default_rng(3)
+    series = make["hierarchy"]({f"w{i}": 100 * np.exp(np.cumsum(rng.normal(0, 0.03, 420))) for i in range(4)})
+    period = (END + timedelta(days=57), END + timedelta(days=71))
+    row = outlook(series, END, [period], run_id="r").filter(pl.col("scope") == "w1").row(0, named=True)
+    config, panel = ForecastConfig(), build_panel(series, END)
+    tree = build_tree(panel, config)
+    pattern, s = candidates(tree, config).published, panel.scopes.index("w1")
+    others = [k for k in tree.children("workflow") if k != s]
+    c = float(offset(tree.panel, 14, config)[s, -1])
+    soon, late = {
+        lead: sample(scores(tree.panel, pattern, 14, config, lead), s, others, 70, config).interval(row["point"], c, 0.2)
+        for lead in (0, 56)
+    }.values()
+    assert [row["lo80"], row["hi80"]] == pytest.approx(late)
+    assert late[1] - late[0] > 1.3 * (soon[1] - soon[0])
