@@ -18,6 +18,7 @@ from forecasting.known_changes import (
     restate,
     validate,
 )
+from forecasting.outlook import next_months, outlook
 from forecasting.scenarios import run_scenarios
 from forecasting.schemas import DECISION_SCHEMAS
 
@@ -238,3 +239,18 @@ def test_two_absolute_values_of_one_driver_are_refused():
         factors(TREE, two, DAYS)
     with pytest.raises(KnownChangeError, match="lack"):
         validate(pl.DataFrame({"change_id": ["x"]}))
+
+
+def test_rows_as_the_marts_hand_them_over_give_the_same_forecast(flat):
+    """Exact cost, integer counts that may be unknown, and a closing flag: what a warehouse returns."""
+    handed = flat.with_columns(
+        pl.col("cost").cast(pl.Decimal(38, 14)),
+        pl.col("calls").cast(pl.Int64),
+        pl.lit(None, pl.Int64).alias("tokens_cache_write"),
+        pl.lit(True).alias("is_closed"),
+    )
+    _, one = forecast_with_changes(flat, END, changes({}), TREE, run_id="r")
+    _, two = forecast_with_changes(handed, END, changes({}), TREE, run_id="r")
+    assert_frame_equal(one, two)
+    found = outlook(handed, END, next_months(END), changes=changes({}), drivers=TREE, run_id="r")
+    assert found.filter(pl.col("level") == "total")["point"].min() > 0
