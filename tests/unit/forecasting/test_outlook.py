@@ -11,7 +11,7 @@ from polars.testing import assert_frame_equal
 
 from forecasting.config import ForecastConfig
 from forecasting.hierarchy import build_tree
-from forecasting.intervals import offset, sample, scores
+from forecasting.intervals import Sample, offset, sample, scores
 from forecasting.models import path
 from forecasting.outlook import NO_RANGE, next_months, outlook
 from forecasting.run import forecast
@@ -206,9 +206,10 @@ def test_the_range_of_a_late_period_is_that_of_its_own_lead(make):
     pattern, s = candidates(tree, config).published, panel.scopes.index("w1")
     others = [k for k in tree.children("workflow") if k != s]
     c = float(offset(tree.panel, 14, config)[s, -1])
-    soon, late = {
-        lead: sample(scores(tree.panel, pattern, 14, config, lead), s, others, 70, config).interval(row["point"], c, 0.2)
-        for lead in (0, 56)
-    }.values()
+
+    def drawn(lead: int) -> Sample:
+        return sample(scores(tree.panel, pattern, 14, config, lead), s, others, 70, config)
+
+    soon, late = (drawn(lead).interval(row["point"], c, 0.2) for lead in (0, 56))
     assert [row["lo80"], row["hi80"]] == pytest.approx(late)
     assert late[1] - late[0] > 1.3 * (soon[1] - soon[0])
