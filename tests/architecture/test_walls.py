@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-ROOMS = ("ingestion", "forecasting", "orchestration", "sandbox")
+ROOMS = ("ingestion", "forecasting", "decisions", "orchestration", "sandbox")
 MODULES = sorted(
     ".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
     for room in ROOMS
@@ -120,7 +120,7 @@ def test_only_settings_reads_the_environment() -> None:
     pattern = re.compile(r"os\.(environ|getenv)")
     readers = {
         p.relative_to(ROOT).as_posix()
-        for room in ("ingestion", "forecasting", "orchestration")
+        for room in ("ingestion", "forecasting", "decisions", "orchestration")
         for p in (ROOT / room).rglob("*.py")
         if pattern.search(p.read_text(encoding="utf-8"))
     }
@@ -128,9 +128,10 @@ def test_only_settings_reads_the_environment() -> None:
     assert readers <= {"orchestration/settings.py", "orchestration/dbt_build.py", "orchestration/cli.py"}
 
 
-@pytest.mark.parametrize("kind", ["import numpy.random", "datetime.now", "time.time", "open("])
-def test_forecasting_is_pure(kind: str) -> None:
-    for path in (ROOT / "forecasting").rglob("*.py"):
+@pytest.mark.parametrize("room", ["forecasting", "decisions"])
+@pytest.mark.parametrize("kind", ["import numpy.random", "datetime.now", "time.time", "open(", "default_rng()"])
+def test_frames_in_frames_out_rooms_are_pure(room: str, kind: str) -> None:
+    for path in (ROOT / room).rglob("*.py"):
         text = path.read_text(encoding="utf-8")
         assert kind not in text, f"{path.name} uses {kind}"
 
