@@ -6,7 +6,7 @@ and counted back from the last hour, so the newest data are always used.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -19,11 +19,13 @@ from decisions.offers import (
     SPEND_COMMIT_COVERED,
     Offer,
     Terms,
+    pool_cost,
     spend_commit_all_cost,
     spend_commit_covered_cost,
 )
 from decisions.sizing import Array, Curve, best_pool, best_spend_commit, optimal_level, round_to_blocks
 from decisions.statistics import cusum, floored_spread
+from decisions.tiers import greedy, tier_cost
 
 WEEK = 168
 STEADY, DIURNAL, BURSTY = "steady", "diurnal", "bursty"
@@ -111,24 +113,39 @@ def hourly_folds(book: FoldBook, terms: Terms) -> Folds:
     for train, halves, test in book.folds:
         level = rounded(train, capped_level(train, halves, terms))
         best = rounded(test, optimal_level(test, c, p))
-        saving = p * test.total - test.cost([level, best], c, p)
+        # Nothing committed is all on demand, also for a product that cannot spill over.
+        saving = np.where(np.array([level, best]) > 0, test.total - test.cost([level, best], c, p), 0.0)
         committed.append(level)
         realised.append(float(saving[0]))
         hindsight.append(max(float(saving.max()), 0.0))
     return Folds(np.array(committed), np.array(realised), np.array(hindsight))
 
 
-def period_choice(offer: Offer, c: float) -> tuple[Callable[[Array, Array], float], Callable[[Array, float], Array]]:
-    """(best commitment for a weighted sample of period totals, pay for totals and a commitment) of S2, S3 and S4."""
+def period_choice(
+    offer: Offer, c: float, scale: float = 1.0
+) -> tuple[Callable[[Array, Array], float], Callable[[Array, float], Array]]:
+    """(best commitment for a weighted sample of period totals, pay for totals and a commitment) of S2, S3 and S4.
+
+    S4 has one commitment, its minimum (a tier is an offer of its own): 0 when on demand is expected to cost less.
+    `scale` shortens the period (a week of a longer one).
+    """
     if offer.shape == PERIOD_POOL:
-        return (lambda u, w: best_pool(u, w, c)), (lambda u, q: c * q + np.maximum(u - q, 0.0))
-    cost = spend_commit_covered_cost if offer.shape == SPEND_COMMIT_COVERED else spend_commit_all_cost
-    return (lambda u, w: best_spend_commit(u, w, 1 - c, cost)), (lambda u, s: cost(u, s, 1 - c))
+        return (lambda u, w: best_pool(u, w, c)), (lambda u, q: pool_cost(u, q, c))
+    if offer.shape == SPEND_COMMIT_COVERED:
+        return (
+            lambda u, w: best_spend_commit(u, w, 1 - c, spend_commit_covered_cost)
+        ), (lambda u, s: spend_commit_covered_cost(u, s, 1 - c))
+    tier = offer.minimum * scale
+
+    def pay(u: Array, s: float) -> Array:
+        return spend_commit_all_cost(u, s, 1 - c) if s > 0 else u
+
+    return (lambda u, w: tier if float((pay(u, tier) - u) @ w) < 0 else 0.0), pay
 
 
 def period_folds(weekly: Array, offer: Offer, c: float, config: CommitmentConfig) -> Folds:
     """Back-test of a period product on weekly totals: a week stands for its (longer) period, which only adds noise."""
-    choose, pay = period_choice(offer, c)
+    choose, pay = period_choice(offer, c, WEEK / (offer.period_hours or offer.term_hours))
     committed, realised, hindsight = [], [], []
     for k in range(max(1, len(weekly) - config.max_folds), len(weekly)):
         level, total = choose(weekly[:k], np.ones(k)), weekly[k : k + 1]
@@ -221,3 +238,16 @@ def data_gate(days: pl.DataFrame, config: CommitmentConfig) -> list[str]:
     if shift is not None:
         reasons.append(f"level shift on {shift.isoformat()}, inside the last {config.shift_days} days")
     return reasons
+
+
+def tier_folds(book: FoldBook, prices: Sequence[float], caps: Sequence[float | None]) -> Folds:
+    """Back-test of several capped products bought together by the greedy rule."""
+    committed, realised, hindsight = [], [], []
+    for train, halves, test in book.folds:
+        options = [greedy(part, prices, caps) for part in (train, *halves)]
+        amounts = min(options, key=lambda k: float(k.sum()))
+        saving = test.total - tier_cost(test, amounts, prices)
+        committed.append(float(amounts.sum()))
+        realised.append(saving)
+        hindsight.append(max(test.total - tier_cost(test, greedy(test, prices, caps), prices), saving, 0.0))
+    return Folds(np.array(committed), np.array(realised), np.array(hindsight))

@@ -186,7 +186,10 @@ def hourly_terms(offer: Offer, traffic: Traffic | None) -> Terms | str:
     if offer.shape == SAVINGS_PLAN:
         if offer.discount is None:
             return "no discount on record: enter the plan's rate"
-        return Terms(1 - offer.discount, 1 / (1 - offer.discount), offer.step, offer.minimum, offer.maximum or np.inf)
+        # A unit is a USD per hour at the plan's rates, which covers 1 / (1 - discount) rack dollars.
+        worth = 1 / (1 - offer.discount)
+        cap = np.inf if offer.maximum is None else offer.maximum * worth
+        return Terms(1 - offer.discount, worth, offer.step * worth, offer.minimum * worth, cap)
     if offer.price is None:
         return "no public price: enter the vendor's quote"
     if offer.tokens_per_second is None:

@@ -81,7 +81,7 @@ class Curve:
 
     def busy_share(self, level: float) -> float:
         """Share of hours with demand of at least `level`."""
-        return float(self.hours_from[np.searchsorted(self.level, level - _EPS, side="left")]) / self.hours
+        return float(self.hours_from[np.searchsorted(self.level, level, side="left")]) / self.hours
 
 
 def optimal_level(curve: Curve, c: float, p: float = 1.0) -> float:
@@ -161,17 +161,17 @@ def level_risk(curve: Curve, level: float, c: float, growth: Growth, p: float = 
     return risk_of(scenario_cost(curve, level, c, growth, p), p * growth.factor * curve.total, growth.weight)
 
 
-def robust_level(curve: Curve, c: float, growth: Growth, risk_aversion: float, p: float = 1.0) -> float:
-    """K that minimises (1 - a) expected cost + a CVaR90 of (cost - on demand), a in [0, 1].
+def robust_level(cost: Callable[[float], Array], on_demand: Array, weight: Array, risk_aversion: float, top: float) -> float:
+    """K in [0, top] that minimises (1 - a) expected cost + a CVaR90 of (cost - on demand), a in [0, 1].
 
-    The objective is convex in K (the CVaR of a convex loss is), so a bounded search over [0, highest demand] finds it.
+    `cost` gives the cost of K per scenario. The objective is convex in K (the CVaR of a convex loss is), so a bounded
+    search finds it.
     """
-    top = float(curve.level[-1]) * float(growth.factor[-1])
-    if top <= 0 or c >= p:
+    if top <= 0:
         return 0.0
 
     def objective(level: float) -> float:
-        risk = level_risk(curve, level, c, growth, p)
+        risk = risk_of(cost(level), on_demand, weight)
         return (1 - risk_aversion) * risk.cost + risk_aversion * risk.cvar90
 
     found = float(minimize_scalar(objective, bounds=(0.0, top), method="bounded", options={"xatol": 1e-9 * top}).x)
@@ -192,15 +192,15 @@ def break_even_level(curve: Curve, c: float, p: float = 1.0) -> float:
     return float(low + (high - low) * saving[last] / (saving[last] - saving[last + 1]))
 
 
-def safe_level(curve: Curve, level: float, c: float, growth: Growth, p_loss: float, p: float = 1.0) -> float:
-    """Largest K up to `level` whose P(loss) is within `p_loss`.
+def safe_level(break_even: ArrayLike, weight: ArrayLike, p_loss: float) -> float:
+    """Largest K whose P(loss) is within `p_loss`, from the break-even level of each scenario and its weight.
 
-    Demand g x D breaks even at g x (break-even level of D), so the bound follows from the smallest growth factor that
-    must not lose.
+    A scenario loses exactly when K is above its break-even level. For demand g x D that level is g times D's.
     """
-    below = np.cumsum(growth.weight) - growth.weight
-    least = float(growth.factor[np.flatnonzero(below <= p_loss + _EPS)[-1]])
-    return min(level, least * break_even_level(curve, c, p))
+    level, w = np.asarray(break_even, dtype=float), np.asarray(weight, dtype=float)
+    order = np.argsort(level, kind="stable")
+    below = np.cumsum(w[order]) - w[order]
+    return float(level[order][np.flatnonzero(below <= p_loss + _EPS)[-1]])
 
 
 def break_even_fall(curve: Curve, level: float, c: float, p: float = 1.0) -> float:
