@@ -84,7 +84,10 @@ class Traffic:
     burst: float = 1.0
 
     def __post_init__(self) -> None:
-        """Raise ValueError for shares that are not a mix, a negative price or a burst below 1."""
+        """Raise ValueError for an unknown class, shares that are not a mix, a negative price or a burst below 1."""
+        unknown = (set(self.shares) | set(self.price_per_million)) - set(TOKEN_CLASSES)
+        if unknown:
+            raise ValueError(f"token classes {sorted(unknown)} are none of {', '.join(TOKEN_CLASSES)}")
         if min(self.shares.values(), default=-1.0) < 0 or abs(sum(self.shares.values()) - 1) > 1e-9:
             raise ValueError(f"token shares must be non-negative and add to 1, got {dict(self.shares)}")
         if min(self.price_per_million.get(name, -1.0) for name, share in self.shares.items() if share) < 0:

@@ -49,7 +49,7 @@ from decisions.tiers import cluster, greedy, linear_programme, shared_demand, ti
 
 from tests.unit.decisions.conftest import AS_OF
 
-DEMAND = st.lists(st.floats(0, 1000, allow_subnormal=False), min_size=1, max_size=60)
+DEMAND = st.lists(st.integers(0, 100_000).map(lambda cents: cents / 100), min_size=1, max_size=60)
 PRICE = st.floats(0.01, 1.5)
 QUICK = settings(max_examples=80, deadline=None)
 
@@ -531,6 +531,8 @@ def test_offers_are_dated(make):
 
 
 def test_traffic_must_be_a_mix():
+    with pytest.raises(ValueError, match="none of"):
+        Traffic({"prompt": 1.0}, {"prompt": 1.0})
     with pytest.raises(ValueError, match="add to 1"):
         Traffic({"input_uncached": 0.5}, {"input_uncached": 1.0})
     with pytest.raises(ValueError, match="price"):

@@ -8,6 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from decisions.config import Z95
+from decisions.eval_gate import cost_per_success, paired_quality, unpaired_quality
+from decisions.levers import interaction, naive_sum, product_form
 from decisions.offers import (
     Traffic,
     break_even_throughput,
@@ -18,6 +21,16 @@ from decisions.offers import (
     spend_commit_covered_cost,
 )
 from decisions.performance import outcome
+from decisions.proportions import (
+    newcombe_paired,
+    newcombe_unpaired,
+    paired_items,
+    paired_power,
+    tango,
+    unpaired_items,
+    unpaired_power,
+    wilson,
+)
 from decisions.sizing import Curve, block_candidates, break_even_fall, optimal_level, round_to_blocks
 from decisions.tiers import greedy, linear_programme, tier_cost
 
@@ -51,7 +64,9 @@ def test_u_star():
 
 def test_u_star_blend():
     given, expected = _of("u-star-blend")
-    traffic = Traffic(given["mix"], given["usd_per_mtok"])
+    names = {"uncached_input": "input_uncached"}
+    shares, prices = ({names.get(k, k): v for k, v in given[x].items()} for x in ("mix", "usd_per_mtok"))
+    traffic = Traffic(shares, prices)
     assert traffic.blended_price() == pytest.approx(expected["blended_usd_per_mtok"], rel=1e-9)
     u = break_even_utilisation(given["provisioned_per_hr"], traffic.blended_price() / 1e6, given["tokens_per_sec"])
     assert u == pytest.approx(expected["U_star"], rel=1e-9)
@@ -170,3 +185,70 @@ def test_exempt_cached_tokens_make_a_unit_worth_more():
     plain = Traffic({"input_uncached": 1.0}, price).unit_worth(100, {})
     assert mix.unit_worth(100, {"cache_read": 0.0}) == pytest.approx(plain * (1 - h + 0.1 * h) / (1 - h))
     assert mix.unit_worth(100, {"cache_read": 0.1}) == pytest.approx(plain), "weight equal to the price ratio is neutral"
+
+
+# -- eval gate ---------------------------------------------------------------------------------------------------------
+
+
+def test_seed_cost_per_success():
+    given, expected = _of("seed-cost-per-success")
+    cps = [cost_per_success(cost, rate) for cost, rate in given["rows"]]
+    assert cps == pytest.approx(expected["cps"], rel=1e-9)
+    assert cps == pytest.approx(expected["printed"], abs=GOLDEN["seed-cost-per-success"]["tol_abs"])
+
+
+def test_wilson():
+    given, expected = _of("wilson")
+    assert wilson(given["x"], given["n"], given["z"]) == pytest.approx(expected["lo_hi"], rel=1e-9)
+
+
+def test_newcombe_unpaired():
+    given, expected = _of("newcombe-unpaired")
+    x1, n1, x2, n2 = np.array(given["cases"], dtype=float).T
+    result = np.array(newcombe_unpaired(x1, n1, x2, n2, given["z"])).T
+    assert result == pytest.approx(np.array(expected["diff_lo_hi"]), rel=1e-9)
+    passes = [unpaired_quality(*case, given["z"]).passes(given["margin"]) for case in given["cases"]]
+    assert passes == expected["promote"]
+    assert not unpaired_quality(382, 400, 380, 400, given["z"]).passes(given["margin"]), "n = 400 would not do"
+
+
+def test_newcombe_and_tango_paired():
+    given, expected = _of("newcombe-paired")
+    a, b, c, d = np.array(given["cells_a_b_c_d"], dtype=float).T
+    assert np.array(newcombe_paired(a, b, c, d, given["z"])).T == pytest.approx(np.array(expected["newcombe"]), rel=1e-6, abs=1e-12)
+    assert np.array(tango(a + b + c + d, b, c, given["z"])).T == pytest.approx(np.array(expected["tango"]), rel=1e-6, abs=1e-9)
+    passes = [paired_quality(*cells, given["z"]).passes(given["margin"]) for cells in given["cells_a_b_c_d"]]
+    assert passes == expected["promote_tango"]
+
+
+def test_published_check_of_the_paired_formulas():
+    z = 1.959964
+    assert newcombe_paired(20, 12, 2, 16, z)[1:] == pytest.approx((0.0562, 0.3292), abs=5e-5)
+    assert tango(50, 12, 2, z)[1:] == pytest.approx((0.0611, 0.3447), abs=5e-5)
+
+
+def test_gate_sample_size():
+    given, expected = _of("gate-sample-size")
+    z = Z95 if given["alpha"] == 0.05 else None
+    assert unpaired_items(given["margin"], given["p"], given["power"], z) == pytest.approx(expected["unpaired_per_arm"], rel=1e-6)
+    assert paired_items(given["margin"], given["discordant"], given["power"], z) == pytest.approx(expected["paired_items"], rel=1e-6)
+    assert paired_power(500, 0.02, 0.04) == pytest.approx(0.70, abs=0.03)
+    # The formula is a normal approximation; measured with the score interval it is 0.38.
+    assert unpaired_power(500, 0.02, 0.95) == pytest.approx(0.38, abs=0.05)
+
+
+def test_lever_composition():
+    given, expected = _of("lever-composition")
+    measured = expected["measured_combo_example"]
+    assert naive_sum(given["savings"]) == pytest.approx(expected["naive_sum"])
+    assert product_form(given["savings"]) == pytest.approx(expected["multiplicative"], rel=1e-9)
+    assert 1 - measured["cost_after"] / measured["cost_before"] == pytest.approx(measured["measured"])
+    found = interaction(given["savings"], measured["cost_before"], measured["cost_after"])
+    assert found == pytest.approx(measured["interaction_log"], rel=1e-9)
+
+
+def test_w10_lever_ranges():
+    assert product_form([0.3, 0.2, 0.1, 0.05]) == pytest.approx(0.5212)
+    assert naive_sum([0.3, 0.2, 0.1, 0.05]) == pytest.approx(0.65)
+    assert product_form([0.6, 0.5, 0.4, 0.2]) == pytest.approx(0.904)
+    assert naive_sum([0.6, 0.5, 0.4, 0.2]) == pytest.approx(1.70)
