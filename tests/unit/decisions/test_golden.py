@@ -31,7 +31,10 @@ from decisions.proportions import (
     unpaired_power,
     wilson,
 )
+from decisions.scoring import precision_recall_f1
+from decisions.signals import baseline, cache_fall_cost, cache_fall_multiple, input_cost_share, share_z
 from decisions.sizing import Curve, block_candidates, break_even_fall, optimal_level, round_to_blocks
+from decisions.statistics import cusum
 from decisions.tiers import greedy, linear_programme, tier_cost
 
 GOLDEN = {
@@ -252,3 +255,52 @@ def test_w10_lever_ranges():
     assert naive_sum([0.3, 0.2, 0.1, 0.05]) == pytest.approx(0.65)
     assert product_form([0.6, 0.5, 0.4, 0.2]) == pytest.approx(0.904)
     assert naive_sum([0.6, 0.5, 0.4, 0.2]) == pytest.approx(1.70)
+
+
+# -- anomalies ---------------------------------------------------------------------------------------------------------
+
+
+def test_mad():
+    given, expected = _of("mad")
+    plain, floored = baseline(given["history"], 0.0), baseline(given["history"])
+    seen = given["observed"]
+    assert (plain.median, plain.spread) == pytest.approx((expected["median"], expected["mad_scaled"]))
+    assert plain.z(seen) == pytest.approx(expected["z"], rel=1e-6)
+    assert plain.ratio(seen) == pytest.approx(expected["ratio_to_mean"], rel=1e-6)
+    assert (plain.ratio(seen) > 2, plain.z(seen) >= 6) == (expected["fires_2x"], expected["fires_mad6"])
+    other = expected["observed_19"]
+    assert (plain.z(19), plain.ratio(19)) == pytest.approx((other["z"], other["ratio"]), rel=1e-6)
+    assert (plain.ratio(19) > 2, plain.z(19) >= 6) == (other["fires_2x"], other["fires_mad6"])
+    with_floor = expected["with_floor_quarter_median"]
+    assert (floored.spread, floored.z(seen)) == pytest.approx((with_floor["s"], with_floor["z"]))
+    assert (floored.z(seen) >= 6) is with_floor["fires_mad6"]
+
+
+def test_mix_shift():
+    given, expected = _of("mix-shift")
+    counts = (given["premium_calls_week"], given["calls_week"], given["premium_calls_prior4w"], given["calls_prior4w"])
+    assert (counts[0] / counts[1], counts[2] / counts[3]) == (expected["share_now"], expected["share_prior"])
+    assert share_z(*counts, given["overdispersion"]) == pytest.approx(expected["z"], rel=1e-9)
+
+
+def test_cache_fall_cost():
+    given, expected = _of("cache-fall-cost")
+    shares = [input_cost_share(given[k], given["read_multiplier"]) for k in ("hit_before", "hit_after")]
+    assert shares == pytest.approx([expected["before"], expected["after"]], rel=1e-9)
+    multiple = cache_fall_multiple(given["hit_before"], given["hit_after"], given["read_multiplier"])
+    assert multiple == pytest.approx(expected["input_cost_multiple"], rel=1e-9)
+    cost = cache_fall_cost(1e6, given["hit_before"], given["hit_after"], 3.0, 3.0 * given["read_multiplier"])
+    assert cost == pytest.approx(3.0 * (shares[1] - shares[0])), "the money is the rise of the input cost"
+
+
+def test_cusum():
+    given, expected = _of("cusum")
+    path, alarm = cusum(given["standardised"], given["k"], given["h"])
+    assert path == pytest.approx(expected["path"], rel=1e-9)
+    assert alarm == expected["first_alarm_index"]
+
+
+def test_prf():
+    given, expected = _of("prf")
+    found = precision_recall_f1(given["faults"], given["detected"], given["alerts"], given["true_alerts"])
+    assert found == pytest.approx((expected["precision"], expected["recall"], expected["f1"]), rel=1e-9)
