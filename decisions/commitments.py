@@ -585,7 +585,9 @@ def _period_row(
     rack = level if offer.shape == PERIOD_POOL else level / c
     used = np.minimum(total, rack)
     periods = offer.term_hours / period
-    scaled = Risk(*(value * periods for value in (risk.cost, risk.on_demand, risk.saving)), risk.p_loss, risk.cvar90 * periods)
+    scaled = replace(
+        risk, cost=risk.cost * periods, on_demand=risk.on_demand * periods, saving=risk.saving * periods, cvar90=risk.cvar90 * periods
+    )
     at = {f"g{q}": int(np.searchsorted(demand.growth.factor, demand.growth.quantile(q / 100))) for q in (20, 50, 80)}
     utilisation = float(used @ weight) / rack if rack > 0 else None
     verdict = _judge(risk, tested, config) if level > 0 else {"decision": STAY, "reason": "no commitment is cheaper than on demand"}

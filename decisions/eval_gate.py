@@ -236,7 +236,7 @@ def _decide(base: _Arm, cand: _Arm, config: GateConfig) -> dict[str, Any]:
     items, ours, paired, base_coverage, coverage = _align(base, cand)
     x0, x1 = items["passed"].to_numpy(), ours["passed"].to_numpy()
     c0, c1 = items["cost"].to_numpy(), ours["cost"].to_numpy()
-    many = bool(max(items["trials"].max() or 1, ours["trials"].max() or 1) > 1)  # type: ignore[operator, type-var]
+    many = bool(max(items["trials"].max() or 1, ours["trials"].max() or 1) > 1)  # type: ignore[operator]
     n = min(len(x0), len(x1))
     facts: dict[str, Any] = {
         "items": len(x1),
@@ -413,8 +413,9 @@ def _failed_limits(rows: pl.DataFrame, config: GateConfig) -> list[str]:
             failed.append(f"latency p95 {p95:.0f} ms above {latency:.0f}" if len(seen) else "latency not recorded")
     refusals = config.limits.get("refusal_rate")
     if refusals is not None:
-        share = rows["refused"].mean() if rows["refused"].null_count() < rows.height else None
-        if share is None or float(share) > refusals:  # type: ignore[arg-type]
+        known = rows["refused"].drop_nulls()
+        share = float(known.sum()) / len(known) if len(known) else None
+        if share is None or share > refusals:
             failed.append("refusals not recorded" if share is None else f"refusals {share:.1%} above {refusals:.1%}")
     return failed
 

@@ -91,7 +91,8 @@ def _group(rows: pl.DataFrame, as_of: date, config: SignalConfig, suppressed: bo
         )
     )
     still = pl.col("last_day") >= as_of - timedelta(days=config.closing_periods)
-    state = pl.lit(SUPPRESSED) if suppressed else pl.when(still).then(pl.lit(OPEN)).otherwise(pl.lit(CLOSED))
+    live = pl.when(still).then(pl.lit(OPEN)).otherwise(pl.lit(CLOSED))
+    state = pl.lit(SUPPRESSED) if suppressed else live
     grouped = grouped.with_columns(
         pl.col("rules").list.join(", "),
         pl.col("first_day").alias("detected_day"),
@@ -143,8 +144,8 @@ def _routes(table: pl.DataFrame, config: SignalConfig) -> pl.DataFrame:
     open_page = pl.col("wanted") & (rank_month <= 1) & (pl.col("state") == OPEN)
     rank_team = open_page.cast(pl.Int64).cum_sum().over(group)
     within = (rank_month <= 1) & ((pl.col("state") != OPEN) | (rank_team <= config.pages_per_team))
-    route = pl.when(pl.col("state") == SUPPRESSED).then(pl.lit("none")).when(is_parent).then(pl.lit(PARENT))
-    route = route.when(pl.col("wanted") & within).then(pl.lit(PAGE)).otherwise(pl.lit(DIGEST))
+    sent = pl.when(is_parent).then(pl.lit(PARENT)).when(pl.col("wanted") & within).then(pl.lit(PAGE)).otherwise(pl.lit(DIGEST))
+    route = pl.when(pl.col("state") == SUPPRESSED).then(pl.lit("none")).otherwise(sent)
     return ordered.with_columns(route.alias("route")).drop("wanted", "parent", "parent_type")
 
 

@@ -124,7 +124,7 @@ def _impact(p: Mapping[str, Any], rows: pl.DataFrame, as_of: date) -> dict[str, 
     if calls <= 0 or not float(before["calls"].sum()) > 0:
         return out | {"state": "not_measured", "reason": "no calls before or after the promotion"}
     demand = "outcomes" if before["outcomes"].sum() > 0 and after["outcomes"].sum() > 0 else "calls"
-    actual, old_cost = after["cost"].sum(), before["cost"].sum()
+    actual, old_cost = (Decimal(str(side["cost"].sum())) for side in (after, before))
     ratio = _EXACT.divide(Decimal(int(after[demand].sum())), Decimal(int(before[demand].sum())))
     counterfactual = _EXACT.multiply(old_cost, ratio).quantize(_CENT, ROUND_HALF_EVEN, _EXACT)
     saving = counterfactual - actual

@@ -230,8 +230,8 @@ def pool_cost_with_rollover(totals: ArrayLike, quantity: float, c: float, rollov
     Carried units are used first; only this period's own units can be carried, at the share `rollover`.
     """
     carried, cost = 0.0, 0.0
-    for u in np.asarray(totals, dtype=float):
-        after_carried = max(float(u) - carried, 0.0)
+    for u in np.asarray(totals, dtype=float).tolist():
+        after_carried = max(u - carried, 0.0)
         cost += c * quantity + p * max(after_carried - quantity, 0.0)
         carried = rollover * max(quantity - after_carried, 0.0)
     return cost

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -117,7 +118,7 @@ def performance(
         (pl.col("used_cost") + pl.col("forfeiture")).alias("commitment_cost"),
         (pl.col("eligible_on_demand") - pl.col("actual_cost")).alias("realised_saving"),
     )
-    facts = {"u_star": pl.Float64, "ends_at": pl.Datetime("us"), "best_saving": pl.Float64}
+    facts: dict[str, Any] = {"u_star": pl.Float64, "ends_at": pl.Datetime("us"), "best_saving": pl.Float64}
     known = commitments if commitments is not None else pl.DataFrame(schema={"commitment_id": pl.String})
     known = known.with_columns(pl.lit(None, t).alias(n) for n, t in facts.items() if n not in known.columns)
     known = known.select("commitment_id", *(pl.col(n).cast(t) for n, t in facts.items()))
@@ -143,8 +144,8 @@ def performance(
             pl.lit("expires_soon")
         ),
     ).list.drop_nulls()
-    state = pl.when(pl.col("commitment_cost") <= zero).then(pl.lit("not_in_force"))
-    state = state.when(pl.col("realised_saving") < zero).then(pl.lit("loss")).otherwise(pl.lit("saving"))
+    result = pl.when(pl.col("realised_saving") < zero).then(pl.lit("loss")).otherwise(pl.lit("saving"))
+    state = pl.when(pl.col("commitment_cost") <= zero).then(pl.lit("not_in_force")).otherwise(result)
     return (
         table.with_columns(
             alerts.list.join(", ").alias("alert"),

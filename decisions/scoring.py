@@ -1,12 +1,13 @@
 """How good are the signals? Precision, recall, F1 and delay against labelled windows or injected faults.
 
-Alerts of one series within 24 hours of an incident's first one are that incident. It is true when one of its alerts
+An alert within 24 hours (the cool-down of hourly rules) of an incident's last one joins that incident. It is true when one of its alerts
 lies inside a labelled window; a window is detected when an alert lies inside it. Windows include both ends.
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -40,25 +41,27 @@ def score(
     labelled = {
         k[0]: sorted(f.select("window_start", "window_end").iter_rows()) for k, f in windows.group_by("series")
     }
-    rows, delays = [], []
+    rows: list[tuple[str, int, int, int, list[float]]] = []
     for name in names:
         mine, spans = at.get(name, []), labelled.get(name, [])
-        opened: list[list] = []
+        opened: list[list[datetime]] = []
         for moment in mine:
-            if not opened or moment - opened[-1][0] >= hold:
+            if not opened or moment - opened[-1][-1] > hold:
                 opened.append([moment])
             else:
                 opened[-1].append(moment)
         inside = [any(a <= m <= b for m in found for a, b in spans) for found in opened]
         first = [next((m for m in mine if a <= m <= b), None) for a, b in spans]
         late = [(m - a) / timedelta(hours=1) for m, (a, _) in zip(first, spans, strict=True) if m is not None]
-        delays += late
-        rows.append((name, len(opened), sum(inside), len(spans), len(late), late))
-    whole = ("", *(sum(r[k] for r in rows) for k in range(1, 5)), delays)
+        rows.append((name, len(opened), sum(inside), len(spans), late))
+    whole = (
+        "", sum(r[1] for r in rows), sum(r[2] for r in rows), sum(r[3] for r in rows), [h for r in rows for h in r[4]]
+    )  # fmt: skip
     return pl.DataFrame([_line(*row) for row in [*rows, whole]], schema=SCHEMAS["detection"])
 
 
-def _line(scope: str, incidents: int, true: int, windows: int, detected: int, late: list[float]) -> dict:
+def _line(scope: str, incidents: int, true: int, windows: int, late: list[float]) -> dict[str, Any]:
+    detected = len(late)
     precision, recall, f1 = precision_recall_f1(windows, detected, incidents, true)
     return {
         "scope": scope, "incidents": incidents, "true_incidents": true, "windows": windows, "detected": detected,

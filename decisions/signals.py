@@ -203,7 +203,7 @@ def _frame(rows: list[dict[str, Any]], as_of: date, config: SignalConfig, run_id
     return frame.with_columns(pl.col(floats).fill_nan(None)).sort("rule", "scope_type", "scope", "day")
 
 
-def _row(panel: Panel, i: int, t: int, rule: str, family: str, **values: Any) -> dict[str, Any]:
+def _row(panel: Panel, i: int | np.signedinteger[Any], t: int, rule: str, family: str, **values: Any) -> dict[str, Any]:
     return {
         "rule": rule, "family": family, "scope_type": panel.scope_type, "scope": panel.scopes[i], "day": panel.days[t],
     } | values  # fmt: skip
@@ -266,7 +266,7 @@ def day_signals(
             paging[i] = 0
         if first_day is not None and panel.days[t] < first_day:
             continue
-        for i in np.flatnonzero(active):
+        for i in np.flatnonzero(active).tolist():
             state = PAGE if page[i] else NOTICE if notice[i] else SILENT if known[i] else SHORT
             rows.append(
                 _row(
@@ -508,8 +508,7 @@ def drift_signals(
         x = panel.measures["value"][i]
         at = np.flatnonzero(~np.isnan(x) & (x > 0))
         logs = np.log(x[at])
-        z = np.full(len(at), np.nan)
-        centre, spreads = np.full(len(at), np.nan), np.full(len(at), np.nan)
+        z, centre, spreads = (np.full(len(at), np.nan) for _ in range(3))
         for k in range(len(at)):
             past = logs[:k][at[:k] < at[k] - 6][-settings.history :]
             if len(past) >= settings.min_history:
@@ -518,7 +517,7 @@ def drift_signals(
                 z[k] = (logs[k] - centre[k]) / spreads[k]
         known = np.flatnonzero(~np.isnan(z))
         path, _ = cusum(z[known], settings.cusum_k, settings.cusum_h, reset=True)
-        for k, s in zip(known, path, strict=True):
+        for k, s in zip(known.tolist(), path, strict=True):
             day = panel.days[at[k]]
             if first_day is not None and day < first_day:
                 continue

@@ -46,7 +46,6 @@ from decisions.sizing import (
     tail_mean,
 )
 from decisions.tiers import cluster, greedy, linear_programme, shared_demand, tier_cost
-
 from tests.unit.decisions.conftest import AS_OF
 
 DEMAND = st.lists(st.integers(0, 100_000).map(lambda cents: cents / 100), min_size=1, max_size=60)

@@ -14,7 +14,14 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from decisions.config import Z95, GateConfig, Waiver
-from decisions.eval_gate import choose, cost_per_success, cost_ratio_bounds, evaluate, loaded_cost_per_success, paired_quality
+from decisions.eval_gate import (
+    choose,
+    cost_per_success,
+    cost_ratio_bounds,
+    evaluate,
+    loaded_cost_per_success,
+    paired_quality,
+)
 from decisions.levers import impact, overdispersion, product_form, shapley, to_run
 from decisions.proportions import (
     mean_difference,
@@ -56,7 +63,7 @@ def test_paired_intervals_hold_the_difference_and_mirror_when_roles_change(cells
         difference, low, high = (float(v) for v in one)
         assert low - 1e-9 <= difference <= high + 1e-9
         assert (difference, low, high) == pytest.approx(tuple(-float(v) for v in (two[0], two[2], two[1])), abs=1e-8)
-        assert -1 - 1e-9 <= low and high <= 1 + 1e-9
+        assert low >= -1 - 1e-9 and high <= 1 + 1e-9
 
 
 @QUICK

@@ -218,8 +218,8 @@ def test_newcombe_unpaired():
 def test_newcombe_and_tango_paired():
     given, expected = _of("newcombe-paired")
     a, b, c, d = np.array(given["cells_a_b_c_d"], dtype=float).T
-    assert np.array(newcombe_paired(a, b, c, d, given["z"])).T == pytest.approx(np.array(expected["newcombe"]), rel=1e-6, abs=1e-12)
-    assert np.array(tango(a + b + c + d, b, c, given["z"])).T == pytest.approx(np.array(expected["tango"]), rel=1e-6, abs=1e-9)
+    assert pytest.approx(np.array(expected["newcombe"]), rel=1e-6, abs=1e-12) == np.array(newcombe_paired(a, b, c, d, given["z"])).T
+    assert pytest.approx(np.array(expected["tango"]), rel=1e-6, abs=1e-9) == np.array(tango(a + b + c + d, b, c, given["z"])).T
     passes = [paired_quality(*cells, given["z"]).passes(given["margin"]) for cells in given["cells_a_b_c_d"]]
     assert passes == expected["promote_tango"]
 
