@@ -199,14 +199,12 @@ def hourly_terms(offer: Offer, traffic: Traffic | None) -> Terms | str:
         return "throughput per unit is not published: measure it with your own traffic"
     if traffic is None:
         return "no token mix with prices for this pool"
-    worth = traffic.unit_worth(offer.tokens_per_second, offer.weights or {}, offer.direction)
-    if worth is None or worth <= 0:
+    unit = traffic.unit_worth(offer.tokens_per_second, offer.weights or {}, offer.direction)
+    if unit is None or unit <= 0:
         return "U* is undefined: a unit of this offer replaces no on-demand cost of this traffic"
-    cap = np.inf if offer.maximum is None else offer.maximum * worth
-    return Terms(
-        offer.price / worth, worth, offer.step * worth, offer.minimum * worth, cap, shortage,
-        traffic.value_share(offer.direction),
-    )  # fmt: skip
+    limit = np.inf if offer.maximum is None else offer.maximum * unit
+    share = traffic.value_share(offer.direction)
+    return Terms(offer.price / unit, unit, offer.step * unit, offer.minimum * unit, limit, shortage, share)
 
 
 def hourly_cost(

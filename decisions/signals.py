@@ -259,7 +259,7 @@ def day_signals(
         # A shift that lasts is the new level: its days come back, what was before it goes.
         paging = np.where(page, paging + 1, np.where(active, 0, paging))
         usable[page, t] = False
-        for i in np.flatnonzero(paging >= ACCEPT_DAYS):
+        for i in np.flatnonzero(paging >= ACCEPT_DAYS).tolist():
             shift = np.flatnonzero(~usable[i])
             usable[i, : shift[-ACCEPT_DAYS]] = False
             usable[i, shift[-ACCEPT_DAYS] :] = True

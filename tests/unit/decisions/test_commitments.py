@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -16,10 +17,12 @@ from decisions.backtest import FoldBook, data_gate, hourly_folds, level_shift, n
 from decisions.commitments import advise, price_path
 from decisions.config import CommitmentConfig, Override
 from decisions.offers import (
+    SHAPES,
     Terms,
     Traffic,
     break_even_utilisation,
     hourly_cost,
+    hourly_terms,
     offers_in_force,
     parse_ramp,
     pool_cost,
@@ -50,7 +53,8 @@ from tests.unit.decisions.conftest import AS_OF
 
 DEMAND = st.lists(st.integers(0, 100_000).map(lambda cents: cents / 100), min_size=1, max_size=60)
 PRICE = st.floats(0.01, 1.5)
-QUICK = settings(max_examples=80, deadline=None)
+QUICK = settings(max_examples=60, deadline=None)
+FEW = settings(max_examples=25, deadline=None)
 
 
 @QUICK
@@ -100,7 +104,7 @@ def test_rounding_finds_the_cheapest_block(demand, c, level, block, minimum, cap
     assert chosen == 0 or (minimum - 1e-6 <= chosen <= cap + 1e-6 and abs(chosen / block - round(chosen / block)) < 1e-6)
 
 
-@QUICK
+@FEW
 @given(DEMAND, st.lists(st.tuples(st.floats(0.05, 1.2), st.one_of(st.none(), st.floats(0, 300))), min_size=1, max_size=4))
 def test_greedy_equals_the_linear_programme(demand, products):
     curve = Curve.of(demand)
@@ -540,6 +544,28 @@ def test_traffic_must_be_a_mix():
     assert burst.unit_worth(100, {}) == pytest.approx(1.8)
 
 
+# -- the offers we ship ------------------------------------------------------------------------------------------------
+
+
+SEED = Path(__file__).parents[3] / "dbt_project/seeds/shared/commitment_offers.csv"
+
+
+def test_the_shipped_offers_can_be_read_and_cover_every_shape():
+    frame = pl.read_csv(SEED, infer_schema=False).with_columns(pl.col("valid_from", "valid_to").str.to_date())
+    offers = {o.offer_id: o for o in offers_in_force(frame, AS_OF)}
+    assert set(SHAPES) == {o.shape for o in offers.values()} and len(offers) == frame.height
+    assert frame["source"].null_count() == frame["as_of_date"].null_count() == 0
+    plain = Traffic({"input_uncached": 1.0}, {"input_uncached": 1.25})
+    found = [hourly_terms(offers[f"azure-ptu-gpt-5-global-{term}"], plain) for term in ("hour", "month", "year")]
+    assert [t.c for t in found] == pytest.approx([2.81, 1.0, 0.85], abs=0.01)
+    gemini = hourly_terms(offers["google-gsu-gemini-2.5-flash-year"], Traffic({"input_uncached": 1.0}, {"input_uncached": 0.3}))
+    assert gemini.c == pytest.approx(0.83, abs=0.005)
+    both = Traffic({"input_uncached": 0.8, "output": 0.2}, {"input_uncached": 1.25, "output": 10.0})
+    halves = [hourly_terms(offers[f"openai-scale-tier-gpt-5-{d}"], both) for d in ("input", "output")]
+    assert sum(t.value_share for t in halves) == pytest.approx(1.0)
+    assert not offers["anthropic-priority-tier-input"].is_sold
+
+
 # -- what it did -------------------------------------------------------------------------------------------------------
 
 
@@ -574,7 +600,7 @@ def test_forfeiture_alone_is_a_loss_and_has_no_coverage():
     assert row["state"] == "loss" and row["coverage"] is None and row["utilisation"] == 0
 
 
-@QUICK
+@FEW
 @given(
     st.lists(
         st.tuples(st.sampled_from(["Used", "Unused", None]), st.sampled_from("abcde"), st.integers(0, 10**12), st.integers(0, 10**12)),
