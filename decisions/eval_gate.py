@@ -427,3 +427,24 @@ def choose(decisions: Mapping[str, tuple[str, float]]) -> str | None:
     """
     promoted = sorted((cost, name) for name, (outcome, cost) in decisions.items() if outcome == PROMOTE)
     return promoted[0][1] if promoted else None
+
+
+def simulated_pass_rate(
+    gates: int, n: int, *, rate: float, difference: float, discordant: float, config: GateConfig | None = None
+) -> float:
+    """Self-test: share of simulated paired runs whose pass rate is called non-inferior, both intervals agreeing.
+
+    `rate` is the baseline's true pass rate, `difference` candidate - baseline, `discordant` the share of items on which
+    they differ. At `difference = -margin` this is the type-I error, at 0 the power. Seeded by the config.
+    Raises ValueError for probabilities that do not exist.
+    """
+    settings = config or GateConfig()
+    b, c = (discordant + difference) / 2, (discordant - difference) / 2
+    shares = [rate - c, b, c, 1 - rate - b]
+    if min(shares) < -1e-12:
+        raise ValueError(f"no paired outcomes have rate {rate}, difference {difference} and discordance {discordant}")
+    rng = np.random.default_rng(settings.seed)
+    both, ours, theirs, none = rng.multinomial(n, np.clip(shares, 0, 1), size=gates).T
+    first = tango(np.full(gates, n), ours, theirs, settings.z)[1] > -settings.margin
+    second = newcombe_paired(both, ours, theirs, none, settings.z)[1] > -settings.margin
+    return float((first & second).mean())

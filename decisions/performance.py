@@ -96,8 +96,8 @@ def performance(
 
     `usage`: commitment_id, period_start, period_end, status (`Used`, `Unused`, null: eligible but not covered), scope,
     effective_cost (amortised), on_demand_cost (the same usage at on-demand price). `commitments`, optional:
-    commitment_id, u_star, ends_at, best_saving (hindsight). Alerts: `below_break_even` under U* + 5 points,
-    `room_to_add` above 98 % coverage, `expires_soon` within 30 days.
+    commitment_id, u_star, ends_at, best_saving (hindsight). Alerts: `below_break_even` when the utilisation of
+    the last 7 days is under U* + 5 points, `room_to_add` above 98 % coverage, `expires_soon` within 30 days.
     """
     rows = _usage(usage)
     used, unused = pl.col("status") == USED, pl.col("status") == UNUSED
@@ -137,8 +137,14 @@ def performance(
         .then(pl.col("realised_saving").cast(pl.Float64) / pl.col("best_saving"))
         .alias("captured_share"),
     )
+    week = (
+        table.sort("period_start")
+        .rolling("period_start", period="7d", group_by="commitment_id")
+        .agg((pl.col("used_cost").cast(pl.Float64).sum() / pl.col("commitment_cost").cast(pl.Float64).sum()).alias("week"))
+    )
+    table = table.join(week.unique(["commitment_id", "period_start"]), on=["commitment_id", "period_start"], how="left")
     alerts = pl.concat_list(
-        pl.when(pl.col("utilisation") < pl.col("u_star") + UTILISATION_ROOM).then(pl.lit("below_break_even")),
+        pl.when(pl.col("week") < pl.col("u_star") + UTILISATION_ROOM).then(pl.lit("below_break_even")),
         pl.when(pl.col("coverage") > FULL_COVERAGE).then(pl.lit("room_to_add")),
         pl.when(pl.col("ends_at").is_between(pl.lit(as_of), pl.lit(as_of + timedelta(days=EXPIRY_DAYS)))).then(
             pl.lit("expires_soon")

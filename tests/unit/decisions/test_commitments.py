@@ -595,6 +595,27 @@ def test_performance_from_billed_rows():
         performance(_usage(("c", "Lost", "a", "1", "1")), AS_OF)
 
 
+def test_the_utilisation_alert_looks_at_seven_days():
+    hours = [datetime(2026, 9, 1) + timedelta(days=i) for i in range(10)]
+    frame = pl.concat(
+        [_usage(("c", "Used", "a", u, "20"), ("c", "Unused", None, x, "0")).with_columns(pl.lit(h).alias("period_start"), pl.lit(h + timedelta(days=1)).alias("period_end"))
+         for h, (u, x) in zip(hours, [("10", "0")] * 9 + [("0", "10")], strict=True)]
+    )  # fmt: skip
+    facts = pl.DataFrame({"commitment_id": ["c"], "u_star": [0.7]})
+    last = performance(frame, AS_OF, commitments=facts).tail(1).row(0, named=True)
+    assert last["utilisation"] == 0 and last["alert"] == "room_to_add", "one idle day of seven is 86 %"
+    strict = performance(frame, AS_OF, commitments=facts.with_columns(pl.lit(0.85).alias("u_star"))).tail(1)
+    assert strict["alert"].to_list() == ["below_break_even, room_to_add"]
+
+
+def test_short_windows_and_empty_workloads_can_be_overridden(make):
+    config = CommitmentConfig(overrides={"p": Override("cfo", "pilot")})
+    matrix = make["office"](1, 3, seed=1) | {"idle": np.zeros(72)}
+    rows = _advise(make, matrix, config=config).commitment_sizing
+    assert not rows["is_advised"].any() and set(rows.filter(pl.col("scope") == "idle")["decision"]) <= {"stay_on_demand"}
+    assert "no week to test the rule on" in _portfolio(rows).filter(pl.col("offer_id") == "year")["reason"][0]
+
+
 def test_forfeiture_alone_is_a_loss_and_has_no_coverage():
     row = performance(_usage(("c", "Unused", None, "3", "0")), AS_OF).row(0, named=True)
     assert row["state"] == "loss" and row["coverage"] is None and row["utilisation"] == 0
