@@ -180,18 +180,23 @@ def no_regret_level(demand: Array, terms: Terms, config: CommitmentConfig) -> fl
 def level_shift(totals: Array, days: list[date], config: CommitmentConfig) -> date | None:
     """First day of the last `shift_days` on which a two-sided CUSUM on log daily totals alarms; None when none does.
 
-    Log totals are standardised with the median of their weekday and the MAD of the days before (floor 0.10).
+    Log totals are standardised with the median of their kind of day (weekday or weekend; each weekday from eight weeks
+    on) and the MAD of the days before (floor 0.10). z is held within +/-2: one odd day is no shift, several are.
     """
     recent = min(config.shift_days, len(totals))
     base = len(totals) - recent
     if base < 7:
         return None
     logs = np.log(np.maximum(totals, max(1e-9, 0.01 * float(np.median(totals)))))
-    weekday = np.array([day.weekday() for day in days])
-    centre = np.array([np.median(logs[:base][weekday[:base] == w]) if (weekday[:base] == w).any() else np.median(logs[:base]) for w in range(7)])  # fmt: skip
-    residual = logs - centre[weekday]
-    spread = floored_spread(residual[:base], absolute=0.10)
-    z = (residual[base:] - float(np.median(residual[:base]))) / spread
+    kind = np.array([day.weekday() if base >= 8 * 7 else day.weekday() // 5 for day in days])
+    centre = np.full(len(logs), float(np.median(logs[:base])))
+    for k in np.unique(kind[:base]):
+        centre[kind == k] = np.median(logs[:base][kind[:base] == k])
+    residual = logs - centre
+    # Centres fitted on the same days make their residuals too small.
+    optimism = np.sqrt(base / max(base - len(np.unique(kind[:base])), 1))
+    spread = floored_spread(residual[:base] * optimism, absolute=0.10)
+    z = np.clip(residual[base:] / spread, -2.0, 2.0)
     alarms = [a for a in (cusum(s * z, config.shift_k, config.shift_h)[1] for s in (1, -1)) if a is not None]
     return days[base + min(alarms)] if alarms else None
 

@@ -409,6 +409,22 @@ def test_weekends_are_no_level_shift():
     assert level_shift(totals, days, CommitmentConfig()) is None
 
 
+@pytest.mark.parametrize("noise", ["normal", "heavy"])
+def test_noise_is_rarely_taken_for_a_level_shift_and_a_shift_is_found(noise):
+    """Thirty-five days with 30 % noise: a false refusal in at most one of six, a rise by half in most."""
+    rng = np.random.default_rng(21)
+    days = [AS_OF - timedelta(days=35 - i) for i in range(35)]
+    shape = np.array([1.0 if d.weekday() < 5 else 0.4 for d in days])
+    false = found = 0
+    for _ in range(120):
+        error = rng.normal(0, 0.3, 35) if noise == "normal" else 0.3 * rng.standard_t(3, 35)
+        totals = 100 * shape * np.exp(error)
+        false += level_shift(totals, days, CommitmentConfig()) is not None
+        totals[-10:] *= 1.5
+        found += level_shift(totals, days, CommitmentConfig()) is not None
+    assert false <= 20 and found >= 65
+
+
 def test_daily_data_sizes_pools_and_refuses_hours(make):
     offers = [OFFERS[0], {"offer_id": "pool", "shape": "period_pool", "discount": 0.2, "period_hours": 730.0}]
     rows = _advise(make, make["office"](2, 60, seed=1), offers, pools=make["pools"]("day")).commitment_sizing
