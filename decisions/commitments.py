@@ -77,6 +77,7 @@ from decisions.tiers import greedy, shared_demand
 
 MONTH_HOURS = 730.0
 PORTFOLIO = ""
+NO_FORECAST = "no forecast: the window as it was"
 RECOMMEND, STAY, REFUSED = "recommend", "stay_on_demand", "insufficient_data"
 OVERRIDE, COVERED, NOT_APPLICABLE, UNKNOWN, LEVER = "override", "covered_by_portfolio", "not_applicable", "unknown_terms", "lever"
 # A scenario per draw is kept up to this many where existing commitments make each one a curve of its own.
@@ -262,7 +263,7 @@ def _advise_pool(
             row["override"] = text
             if row["decision"] == RECOMMEND:
                 row["decision"] = OVERRIDE
-    rows += [base | _public(row) for row in portfolio]
+    rows += [base | _public(row, pool) for row in portfolio]
     advised = any(row["is_advised"] for row in portfolio)
     for i, scope in enumerate(pool.scopes):
         alone = pool.demand[i] * float(open_effect)
@@ -279,12 +280,18 @@ def _advise_pool(
                 row["override"] = text
                 if row["decision"] == RECOMMEND:
                     row["decision"] = OVERRIDE
-            rows.append(base | {"scope": scope, "steadiness": label} | _public(row))
+            rows.append(base | {"scope": scope, "steadiness": label} | _public(row, pool))
     return rows, tables
 
 
-def _public(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if not name.startswith("_")}
+def _public(row: Mapping[str, Any], pool: _Pool) -> dict[str, Any]:
+    """Columns of the table; without a forecast there is one scenario, so the risk of the term is not known."""
+    out = {name: value for name, value in row.items() if not name.startswith("_")}
+    if pool.growth_basis == NO_FORECAST and out.get("p_loss") is not None:
+        out |= {"p_loss": None, "cvar90": None}
+        if out["decision"] in (RECOMMEND, OVERRIDE):
+            out["reason"] = "; ".join(part for part in (out.get("reason"), "P(loss) is not measured without a forecast") if part)
+    return out
 
 
 def _blank(offer: Offer) -> dict[str, Any]:
@@ -611,6 +618,7 @@ def _period_row(
         "captured_share": tested.captured,
         "worst_fold_saving": tested.worst,
         **verdict,
+        **({"reason": "; ".join(p for p in (verdict["reason"], "rollover comes on top") if p)} if offer.rollover else {}),
         "_monthly_saving_g20": float(total[at["g20"]] - cost[at["g20"]]) / period * MONTH_HOURS,
     }
 
@@ -797,7 +805,7 @@ def _traffic_of(frame: pl.DataFrame | None, pool: str, burst: float | None) -> T
 def _growth_of(frame: pl.DataFrame | None, pool: str) -> tuple[Growth, str]:
     rows = None if frame is None else require(frame, GROWTH_COLUMNS, "growth").filter(pl.col("pool") == pool)
     if rows is None or rows.is_empty():
-        return Growth.of([1.0]), "no forecast: the window as it was"
+        return Growth.of([1.0]), NO_FORECAST
     try:
         return Growth.of(rows["growth"].cast(pl.Float64).to_numpy(), rows["weight"].cast(pl.Float64).to_numpy()), "forecast"
     except ValueError as error:

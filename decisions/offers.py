@@ -131,7 +131,8 @@ class Offer:
     """One row of the offer list in force; prices in USD, lengths in hours, shares as fractions.
 
     `price` is per unit-hour, None where the vendor publishes none. `ramp` is (share of the term, share of the
-    commitment) steps. `rollover` is the share of an unused period pool that stays usable in the next period.
+    commitment) steps. `rollover` is the share of an unused period pool that stays usable in the next period: it never costs more, and sizing
+    leaves it out.
     """
 
     offer_id: str
