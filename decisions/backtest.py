@@ -85,7 +85,8 @@ class FoldBook:
         for k in range(max(1, weeks - config.max_folds), weeks):
             end = k * WEEK
             young = end < config.young_days * 24
-            halves = (hours(0, end // 2), hours(end // 2, end)) if young else ()
+            cut = end - k // 2 * WEEK
+            halves = (hours(0, cut), hours(cut, end)) if young and k > 1 else ()
             folds.append((hours(0, end), halves, hours(end, end + WEEK)))
         return cls(tuple(folds))
 
@@ -96,10 +97,15 @@ def capped_level(curve: Curve, halves: tuple[Curve, ...], terms: Terms) -> float
 
 
 def window_halves(demand: Array, young_days: int) -> tuple[Curve, ...]:
-    """Curves of the two halves of a window below `young_days`; none for a longer one."""
-    if len(demand) >= young_days * 24 or len(demand) < 2:
+    """Curves of the two halves of a window below `young_days`; none for a longer one or one below two weeks.
+
+    The later half is whole weeks: a half with more weekends than the other would only tell weekdays from weekends.
+    """
+    weeks = len(demand) // WEEK
+    if len(demand) >= young_days * 24 or weeks < 2:
         return ()
-    return Curve.of(demand[: len(demand) // 2]), Curve.of(demand[len(demand) // 2 :])
+    cut = len(demand) - weeks // 2 * WEEK
+    return Curve.of(demand[:cut]), Curve.of(demand[cut:])
 
 
 def hourly_folds(book: FoldBook, terms: Terms) -> Folds:

@@ -208,7 +208,8 @@ def advise(
     """Size every offer in force for every pool and the workloads in it.
 
     `demand`: pool, scope, hour (UTC), on_demand_usd (at rack rate); hours without a row are 0. `pools`: provider,
-    model_id, deployment, granularity (`hour` or `day`), optional latency_tolerant_share. `days`: facts of the data gate.
+    model_id, deployment, granularity (`hour` or `day`), optional latency_tolerant_share, burst (peak minute over mean
+    minute of a busy hour). `days`: facts of the data gate.
     `growth`: scenarios of term demand over window demand. Rows after `as_of` are not looked at.
     Raises DecisionError for frames nothing can be said about.
     """
