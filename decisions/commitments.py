@@ -825,6 +825,7 @@ def _levers_of(frame: pl.DataFrame | None, pool: str) -> tuple[Mapping[str, Any]
     if frame is None:
         return ()
     rows = require(frame, LEVER_COLUMNS, "levers").filter(pl.col("pool") == pool).sort("lever_id")
+    rows = rows.with_columns(pl.col("expected_effect").cast(pl.Float64))
     for row in rows.iter_rows(named=True):
         if row["decision"] not in ("open", "inconclusive", "promoted", "rejected") or not 0 <= row["expected_effect"] <= 1:
             raise DecisionError(f"lever {row['lever_id']!r}: decision {row['decision']!r}, effect {row['expected_effect']}")

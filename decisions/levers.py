@@ -96,7 +96,8 @@ def impact(
     Measured saving = cost per outcome before (per call where no outcomes are recorded) x demand after - actual cost.
     Days from `as_of` on are not looked at. Raises DecisionError for missing columns or a promotion listed twice.
     """
-    require(promotions, PROMOTION_COLUMNS, "promotions")
+    numbers = ["baseline_cost_per_success", "candidate_cost_per_call", "expected_saving_share", "margin"]
+    promotions = require(promotions, PROMOTION_COLUMNS, "promotions").with_columns(pl.col(numbers).cast(pl.Float64))
     rows = require(production, PRODUCTION_COLUMNS, "production").with_columns(pl.col("cost").cast(MONEY))
     for name in promotions.filter(pl.col("promotion_id").is_duplicated())["promotion_id"].head(1):
         raise DecisionError(f"promotion {name!r} is listed twice: the record is immutable")

@@ -358,6 +358,23 @@ def test_rows_in_any_order_give_the_same_table(make):
     assert_frame_equal(results[0].commitment_sizing, results[1].commitment_sizing, check_exact=True)
 
 
+def test_decimals_of_the_warehouse_give_the_same_table_as_floats(make):
+    matrix = {k: np.round(v, 6) for k, v in make["office"](2, 84, seed=2).items()}
+    demand = make["demand"](matrix)
+    days = make["days"](demand)
+    levers = pl.DataFrame({"pool": ["p"], "lever_id": ["cache"], "decision": ["open"], "expected_effect": [0.25]})
+    plain = advise(demand, make["pools"](), make["offers"](*OFFERS), AS_OF, days=days, levers=levers)
+    exact = advise(
+        demand.with_columns(pl.col("on_demand_usd").cast(pl.Decimal(38, 14))),
+        make["pools"](),
+        make["offers"](*OFFERS).with_columns(pl.col("discount", "term_hours").cast(pl.Decimal(28, 12))),
+        AS_OF,
+        days=days.with_columns(pl.col("spend", "attributed_spend", "incident_spend").cast(pl.Decimal(38, 14))),
+        levers=levers.with_columns(pl.col("expected_effect").cast(pl.Decimal(20, 18))),
+    )
+    assert_frame_equal(plain.commitment_sizing, exact.commitment_sizing, rel_tol=1e-9)
+
+
 def test_a_currency_factor_scales_money_and_nothing_else(make):
     matrix = make["office"](2, 84, seed=3)
     one = _advise(make, matrix).commitment_sizing

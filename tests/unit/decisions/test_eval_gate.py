@@ -410,6 +410,11 @@ def test_promises_not_kept(changes, state):
     assert _impact(**changes)["state"] == state
 
 
+def test_decimals_of_the_warehouse_are_taken():
+    exact = {k: Decimal(str(v)) for k, v in PROMOTION.items() if isinstance(v, float)}
+    assert _impact(**exact)["realised_over_expected"] == pytest.approx(1.0)
+
+
 def test_realised_saving_grows_with_demand_not_with_it_mistaken_for_saving():
     """Twice the demand at the same unit cost is no saving and no loss."""
     assert _impact(after_cost="10.00", candidate_cost_per_call=0.1)["realised_saving"] == 0
