@@ -138,9 +138,9 @@ def period_choice(
     if offer.shape == PERIOD_POOL:
         return (lambda u, w: best_pool(u, w, c)), (lambda u, q: pool_cost(u, q, c))
     if offer.shape == SPEND_COMMIT_COVERED:
-        return (
-            lambda u, w: best_spend_commit(u, w, 1 - c, spend_commit_covered_cost)
-        ), (lambda u, s: spend_commit_covered_cost(u, s, 1 - c))
+        return (lambda u, w: best_spend_commit(u, w, 1 - c, spend_commit_covered_cost)), (
+            lambda u, s: spend_commit_covered_cost(u, s, 1 - c)
+        )
     tier = offer.minimum * scale
 
     def pay(u: Array, s: float) -> Array:
@@ -239,7 +239,9 @@ def data_gate(days: pl.DataFrame, config: CommitmentConfig) -> list[str]:
     if attributed < config.min_attribution * spend:
         reasons.append(f"{attributed / spend:.1%} of spend attributed, {config.min_attribution:.0%} needed")
     if incident > config.max_incident_share * spend:
-        reasons.append(f"unresolved incidents hold {incident / spend:.1%} of spend, {config.max_incident_share:.0%} allowed")
+        reasons.append(
+            f"unresolved incidents hold {incident / spend:.1%} of spend, {config.max_incident_share:.0%} allowed"
+        )
     unpriced = rows.filter(~pl.col("is_priced")).height
     if unpriced:
         reasons.append(f"price versions unknown on {unpriced} days")

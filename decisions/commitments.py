@@ -1,7 +1,7 @@
 """How to pay: every way to pay for a pool of demand in one table, sized, risked, back-tested and decided.
 
-Portfolio first: what one commitment can cover (same vendor, model family, region) is pooled exactly, workloads alone are
-shown beside it. Existing commitments come off first, open levers too. Refusals are rows with their reason.
+Portfolio first: what one commitment can cover (same vendor, model family, region) is pooled exactly, workloads
+alone are shown beside it. Existing commitments come off first, open levers too. Refusals are rows with their reason.
 """
 
 from __future__ import annotations
@@ -79,7 +79,13 @@ MONTH_HOURS = 730.0
 PORTFOLIO = ""
 NO_FORECAST = "no forecast: the window as it was"
 RECOMMEND, STAY, REFUSED = "recommend", "stay_on_demand", "insufficient_data"
-OVERRIDE, COVERED, NOT_APPLICABLE, UNKNOWN, LEVER = "override", "covered_by_portfolio", "not_applicable", "unknown_terms", "lever"
+OVERRIDE, COVERED, NOT_APPLICABLE, UNKNOWN, LEVER = (
+    "override",
+    "covered_by_portfolio",
+    "not_applicable",
+    "unknown_terms",
+    "lever",
+)
 # A scenario per draw is kept up to this many where existing commitments make each one a curve of its own.
 _MAX_CURVES = 41
 
@@ -109,7 +115,9 @@ class TermDemand:
     outside: Array = field(default_factory=lambda: np.zeros(1))
 
     @classmethod
-    def of(cls, hours: Array, growth: Growth, term_hours: float, segments: Sequence[tuple[float, float, float]]) -> TermDemand:
+    def of(
+        cls, hours: Array, growth: Growth, term_hours: float, segments: Sequence[tuple[float, float, float]]
+    ) -> TermDemand:
         """`segments`: (share of the term, existing rack USD per hour then, share of the commitment then)."""
         per_hour = term_hours / len(hours)
 
@@ -126,7 +134,9 @@ class TermDemand:
             points = (np.arange(_MAX_CURVES) + 0.5) / _MAX_CURVES
             growth = Growth.of([growth.quantile(float(q)) for q in points])
         curves = tuple(build(float(g)) for g in growth.factor)
-        outside = np.array([sum(s * np.maximum(g * hours - k, 0).sum() for s, k in idle) * per_hour for g in growth.factor])
+        outside = np.array(
+            [sum(s * np.maximum(g * hours - k, 0).sum() for s, k in idle) * per_hour for g in growth.factor]
+        )
         return cls(growth, build(1.0), curves, outside + np.zeros(len(growth.factor)))
 
     def at(self, share: float) -> Curve:
@@ -226,9 +236,10 @@ def advise(
     sizing = pl.DataFrame([dict.fromkeys(schema) | row | audit for row in rows], schema=schema)
     whole = pl.concat(sensitive) if sensitive else empty("commitment_sensitivity").drop(list(audit))
     lits = [pl.lit(as_of).alias("as_of"), pl.lit(run_id).alias("run_id"), pl.lit(settings.hash()).alias("config_hash")]
+    whole = whole.with_columns(lits).cast(SCHEMAS["commitment_sensitivity"])  # type: ignore[arg-type]
     return Advice(
         sizing.sort("pool", "scope", "kind", "offer_id", "level"),
-        whole.with_columns(lits).cast(SCHEMAS["commitment_sensitivity"]).sort("pool", "offer_id", "driver", "change"),  # type: ignore[arg-type]
+        whole.sort("pool", "offer_id", "driver", "change"),
     )
 
 
@@ -253,9 +264,15 @@ def _advise_pool(
     rows = [_on_demand_row(base, whole, pool, config), *_lever_rows(base, pool, book, config)]
     if pool.gate and override is None:
         reason = "; ".join(pool.gate)
-        rows += [base | _blank(o) | {"decision": REFUSED, "reason": reason} for o in book if o.shape not in (ON_DEMAND, BATCH)]
+        rows += [
+            base | _blank(o) | {"decision": REFUSED, "reason": reason}
+            for o in book
+            if o.shape not in (ON_DEMAND, BATCH)
+        ]
         return rows, []
-    text = override and f"{override.owner}: {override.reason}" + (f" (gate: {'; '.join(pool.gate)})" if pool.gate else "")
+    text = override and f"{override.owner}: {override.reason}" + (
+        f" (gate: {'; '.join(pool.gate)})" if pool.gate else ""
+    )
     portfolio, tables = _evaluate_scope(pool, PORTFOLIO, whole, book, as_of, config, with_levels=True)
     portfolio += _tier_rows(pool, whole, book, as_of, config, portfolio)
     _choose(portfolio)
@@ -291,7 +308,9 @@ def _public(row: Mapping[str, Any], pool: _Pool) -> dict[str, Any]:
     if pool.growth_basis == NO_FORECAST and out.get("p_loss") is not None:
         out |= {"p_loss": None, "cvar90": None}
         if out["decision"] in (RECOMMEND, OVERRIDE):
-            out["reason"] = "; ".join(part for part in (out.get("reason"), "P(loss) is not measured without a forecast") if part)
+            out["reason"] = "; ".join(
+                part for part in (out.get("reason"), "P(loss) is not measured without a forecast") if part
+            )
     return out
 
 
@@ -317,7 +336,9 @@ def _on_demand_row(base: Mapping[str, Any], whole: Array, pool: _Pool, config: C
     }  # fmt: skip
 
 
-def _lever_rows(base: Mapping[str, Any], pool: _Pool, book: Sequence[Offer], config: CommitmentConfig) -> list[dict[str, Any]]:
+def _lever_rows(
+    base: Mapping[str, Any], pool: _Pool, book: Sequence[Offer], config: CommitmentConfig
+) -> list[dict[str, Any]]:
     """Cheaper alternatives priced over the same horizon: the gate's levers and the vendor's batch prices."""
     before = float(pool.demand.sum()) / max(pool.demand.shape[1], 1) * config.lever_horizon_hours * pool.growth.mean
     said = {
@@ -328,11 +349,21 @@ def _lever_rows(base: Mapping[str, Any], pool: _Pool, book: Sequence[Offer], con
     }
     found: list[tuple[str, float | None, str]] = []
     for r in pool.levers:
-        found.append((r["lever_id"], 0.0 if r["decision"] in ("promoted", "rejected") else r["expected_effect"], said[r["decision"]]))
+        found.append(
+            (
+                r["lever_id"],
+                0.0 if r["decision"] in ("promoted", "rejected") else r["expected_effect"],
+                said[r["decision"]],
+            )
+        )
     for o in book:
         if o.shape == BATCH:
             share = pool.tolerant_share
-            reason = "share of latency-tolerant demand is not measured" if share is None else f"{share:.0%} of demand can wait"
+            reason = (
+                "share of latency-tolerant demand is not measured"
+                if share is None
+                else f"{share:.0%} of demand can wait"
+            )
             found.append((o.offer_id, None if share is None else share * (1 - o.multiplier), reason))
     rows = []
     for lever, effect, reason in found:
@@ -350,7 +381,7 @@ def _lever_rows(base: Mapping[str, Any], pool: _Pool, book: Sequence[Offer], con
 
 
 def _segments(pool: _Pool, offer: Offer, as_of: date, share: float) -> list[tuple[float, float, float]]:
-    """(share of the term, existing rack USD per hour then, ramp share then); existing commitments until each expires."""
+    """(share of the term, existing rack USD per hour then, ramp share then); existing ones until each expires."""
     start = datetime(as_of.year, as_of.month, as_of.day)
     ramp = ramp_segments(offer.ramp)
     cuts = {0.0, 1.0, *np.cumsum([s for s, _ in ramp])[:-1].tolist()}
@@ -390,7 +421,9 @@ def _evaluate_scope(
     for offer in book:
         if offer.shape in (ON_DEMAND, BATCH):
             continue
-        growth = replace(pool.growth, factor=pool.growth.factor * price_path(config.annual_price_fall, offer.term_hours))
+        growth = replace(
+            pool.growth, factor=pool.growth.factor * price_path(config.annual_price_fall, offer.term_hours)
+        )
         if offer.shape in HOURLY_SHAPES:
             if not pool.is_hourly:
                 reason = "daily data: hourly capacity cannot be sized, only period pools and spend commitments"
@@ -433,7 +466,13 @@ def _optional(value: float | None, factor: float) -> float | None:
 
 
 def _hourly_rows(
-    offer: Offer, terms: Terms, demand: TermDemand, left: Array, book: FoldBook, config: CommitmentConfig, with_levels: bool
+    offer: Offer,
+    terms: Terms,
+    demand: TermDemand,
+    left: Array,
+    book: FoldBook,
+    config: CommitmentConfig,
+    with_levels: bool,
 ) -> list[dict[str, Any]]:
     sized = _sized(terms, demand, window_halves(left, config.young_days), config)
     tested = hourly_folds(book, terms)
@@ -441,7 +480,9 @@ def _hourly_rows(
     if with_levels:
         for share in (0.2, 0.5, 0.8):
             level = _rounded(demand.at(share), optimal_level(demand.at(share), terms.c, terms.shortage), terms)
-            rows.append(_row(offer, terms, demand, level, f"g{share * 100:.0f}") | {"decision": "candidate", "reason": None})
+            rows.append(
+                _row(offer, terms, demand, level, f"g{share * 100:.0f}") | {"decision": "candidate", "reason": None}
+            )
     return rows
 
 
@@ -528,7 +569,7 @@ def _verdict(
         return facts | {"decision": STAY, "reason": f"U* {terms.c:.2f} above 1: never reserve"}
     if level <= 0:
         why = "no level of demand is busy often enough: " + (
-            f"U* {terms.c:.2f} against {demand.at(config.size_growth).busy_share(np.nextafter(0.0, 1.0)):.2f} of hours with any demand"
+            f"U* {terms.c:.2f} against {_any_demand(demand, config):.2f} of hours with any demand"
             if terms.minimum == 0
             else f"the smallest commitment ({offer.minimum:g} {offer.unit}) costs more than it saves"
         )
@@ -536,8 +577,12 @@ def _verdict(
     return facts | _judge(risk, tested, config)
 
 
+def _any_demand(demand: TermDemand, config: CommitmentConfig) -> float:
+    return demand.at(config.size_growth).busy_share(float(np.nextafter(0.0, 1.0)))
+
+
 def _judge(risk: Risk, tested: Folds, config: CommitmentConfig) -> dict[str, Any]:
-    """Recommend only with an expected saving, P(loss) in bounds, at least half of hindsight captured, no fold below 0."""
+    """Recommend only with an expected saving, P(loss) in bounds, half of hindsight captured, no fold below 0."""
     against = []
     if risk.saving <= 0:
         against.append("no expected saving")
@@ -594,11 +639,19 @@ def _period_row(
     used = np.minimum(total, rack)
     periods = offer.term_hours / period
     scaled = replace(
-        risk, cost=risk.cost * periods, on_demand=risk.on_demand * periods, saving=risk.saving * periods, cvar90=risk.cvar90 * periods
+        risk,
+        cost=risk.cost * periods,
+        on_demand=risk.on_demand * periods,
+        saving=risk.saving * periods,
+        cvar90=risk.cvar90 * periods,
     )
     at = {f"g{q}": int(np.searchsorted(demand.growth.factor, demand.growth.quantile(q / 100))) for q in (20, 50, 80)}
     utilisation = float(used @ weight) / rack if rack > 0 else None
-    verdict = _judge(risk, tested, config) if level > 0 else {"decision": STAY, "reason": "no commitment is cheaper than on demand"}
+    verdict = (
+        _judge(risk, tested, config)
+        if level > 0
+        else {"decision": STAY, "reason": "no commitment is cheaper than on demand"}
+    )
     median = float(total[at["g50"]])
     return _blank(offer) | {
         "units": level,
@@ -612,14 +665,20 @@ def _period_row(
         **{f"utilisation_{g}": float(used[i]) / rack if rack > 0 else None for g, i in at.items()},
         **{f"coverage_{g}": float(used[i] / total[i]) if total[i] > 0 else None for g, i in at.items()},
         "forfeiture": c * (rack - float(used @ weight)) * periods,
-        "break_even_fall": max(0.0, 1 - (c * level if offer.shape == PERIOD_POOL else level) / median) if level > 0 and median > 0 else None,
+        "break_even_fall": max(0.0, 1 - (c * level if offer.shape == PERIOD_POOL else level) / median)
+        if level > 0 and median > 0
+        else None,
         "payback_months": _payback(c * rack, float(used @ weight), period) if level > 0 else None,
         "folds": len(tested.realised),
         "regret": tested.regret,
         "captured_share": tested.captured,
         "worst_fold_saving": tested.worst,
         **verdict,
-        **({"reason": "; ".join(p for p in (verdict["reason"], "rollover comes on top") if p)} if offer.rollover else {}),
+        **(
+            {"reason": "; ".join(p for p in (verdict["reason"], "rollover comes on top") if p)}
+            if offer.rollover
+            else {}
+        ),
         "_monthly_saving_g20": float(total[at["g20"]] - cost[at["g20"]]) / period * MONTH_HOURS,
     }
 
@@ -651,8 +710,9 @@ def _tier_rows(
         prices = [t.c for _, t in group]
         caps = [None if np.isinf(t.cap) else t.cap for _, t in group]
         curve = demand.at(config.size_growth)
-        amounts = np.array([np.floor(k / t.block + 1e-9) * t.block if t.block else k for k, (_, t) in zip(greedy(curve, prices, caps), group, strict=True)])  # fmt: skip
-        amounts = np.array([k if k >= t.minimum else 0.0 for k, (_, t) in zip(amounts, group, strict=True)])
+        bought = zip(greedy(curve, prices, caps).tolist(), group, strict=True)
+        whole = [(np.floor(k / t.block + 1e-9) * t.block if t.block else k, t.minimum) for k, (_, t) in bought]
+        amounts = np.array([k if k >= least else 0.0 for k, least in whole])
         if (amounts > 0).sum() < 2:
             continue
         held = _existing_now(pool, as_of)
@@ -664,7 +724,8 @@ def _tier_rows(
         ahead = max((r["monthly_saving"] for r in single if r["decision"] == RECOMMEND), default=0.0)
         if verdict["decision"] == RECOMMEND and risk.saving / term * MONTH_HOURS <= ahead + 1e-9:
             verdict = {"decision": STAY, "reason": "one product alone saves as much"}
-        shares = [shared_demand(Curve.of_sorted(demand.base.level * g, demand.base.weight), amounts, prices) for g in demand.growth.factor]  # fmt: skip
+        paths = [Curve.of_sorted(demand.base.level * g, demand.base.weight) for g in demand.growth.factor]
+        shares = [shared_demand(path, amounts, prices) for path in paths]
         for j, (offer, terms) in enumerate(group):
             if amounts[j] <= 0:
                 continue
@@ -673,7 +734,8 @@ def _tier_rows(
             saving = covered - terms.c * paid
             rows.append(
                 _blank(offer) | {
-                    "level": "tier", "units": round(float(amounts[j]) / terms.unit_worth, 9), "commit_usd": terms.c * amounts[j],
+                    "level": "tier", "units": round(float(amounts[j]) / terms.unit_worth, 9),
+                    "commit_usd": terms.c * amounts[j],
                     "commit_period_hours": 1.0, "rack_usd": float(amounts[j]), "on_demand_cost": risk.on_demand,
                     "saving": saving, "saving_share": saving / risk.on_demand if risk.on_demand > 0 else 0.0,
                     "cost": risk.on_demand - saving, "monthly_saving": saving / term * MONTH_HOURS, "u_star": terms.c,
@@ -727,8 +789,12 @@ def _read_pools(
     )
     if rows.null_count().sum_horizontal().item():
         raise DecisionError("demand: pool, scope, hour and on_demand_usd must not be null")
-    for row in rows.filter((pl.col("on_demand_usd") < 0) | ~pl.col("on_demand_usd").is_finite()).head(1).iter_rows(named=True):
-        raise DecisionError(f"demand of {row['scope']!r} at {row['hour']} is {row['on_demand_usd']}; credits are no demand")
+    for row in (
+        rows.filter((pl.col("on_demand_usd") < 0) | ~pl.col("on_demand_usd").is_finite()).head(1).iter_rows(named=True)
+    ):
+        raise DecisionError(
+            f"demand of {row['scope']!r} at {row['hour']} is {row['on_demand_usd']}; credits are no demand"
+        )
     for row in rows.filter(pl.struct("pool", "scope", "hour").is_duplicated()).head(1).iter_rows(named=True):
         raise DecisionError(f"demand of {row['scope']!r} has two rows at {row['hour']}")
     if rows.filter(pl.col("hour") != pl.col("hour").dt.truncate("1h")).height:
@@ -737,7 +803,9 @@ def _read_pools(
         raise DecisionError("pools: one row per pool")
     end = datetime(as_of.year, as_of.month, as_of.day)
     rows = rows.filter((pl.col("hour") < end) & (pl.col("hour") >= end - timedelta(days=config.window_days)))
-    known_days = days.filter((pl.col("charge_date") < as_of) & (pl.col("charge_date") >= as_of - timedelta(days=config.window_days)))
+    known_days = days.filter(
+        (pl.col("charge_date") < as_of) & (pl.col("charge_date") >= as_of - timedelta(days=config.window_days))
+    )
     out = []
     for pool in pools.sort("pool").iter_rows(named=True):
         name = pool["pool"]
@@ -779,7 +847,9 @@ def _matrix(rows: pl.DataFrame, is_hourly: bool, complete: set[date]) -> tuple[t
     calendar = [first + timedelta(days=i) for i in range((last - first).days + 1)]
     scopes = rows.select(pl.col("scope").unique().sort())
     at = rows.join(scopes.with_row_index("s"), on="scope").select(
-        "s", (pl.col("hour") - datetime(first.year, first.month, first.day)).dt.total_hours().alias("t"), "on_demand_usd"
+        "s",
+        (pl.col("hour") - datetime(first.year, first.month, first.day)).dt.total_hours().alias("t"),
+        "on_demand_usd",
     )
     matrix = np.zeros((scopes.height, len(calendar) * 24))
     matrix[at["s"].to_numpy(), at["t"].to_numpy()] = at["on_demand_usd"].to_numpy()
@@ -796,7 +866,11 @@ def _traffic_of(frame: pl.DataFrame | None, pool: str, burst: float | None) -> T
         return None
     rows = require(frame, TRAFFIC_COLUMNS, "traffic").filter(pl.col("pool") == pool)
     tokens = {r["token_class"]: float(r["tokens"]) for r in rows.iter_rows(named=True)}
-    prices = {r["token_class"]: float(r["price_per_million"]) for r in rows.iter_rows(named=True) if r["price_per_million"] is not None}
+    prices = {
+        r["token_class"]: float(r["price_per_million"])
+        for r in rows.iter_rows(named=True)
+        if r["price_per_million"] is not None
+    }
     whole = sum(tokens.values())
     if whole <= 0 or any(count and name not in prices for name, count in tokens.items()):
         return None
@@ -808,7 +882,9 @@ def _growth_of(frame: pl.DataFrame | None, pool: str) -> tuple[Growth, str]:
     if rows is None or rows.is_empty():
         return Growth.of([1.0]), NO_FORECAST
     try:
-        return Growth.of(rows["growth"].cast(pl.Float64).to_numpy(), rows["weight"].cast(pl.Float64).to_numpy()), "forecast"
+        return Growth.of(
+            rows["growth"].cast(pl.Float64).to_numpy(), rows["weight"].cast(pl.Float64).to_numpy()
+        ), "forecast"
     except ValueError as error:
         raise DecisionError(f"growth of pool {pool!r}: {error}") from error
 
@@ -817,7 +893,9 @@ def _existing_of(frame: pl.DataFrame | None, pool: str) -> tuple[tuple[float, da
     if frame is None:
         return ()
     rows = require(frame, EXISTING_COLUMNS, "existing").filter(pl.col("pool") == pool).sort("commitment_id")
-    rows = rows.with_columns(pl.col("starts_at", "ends_at").cast(pl.Datetime("us")), pl.col("rack_usd_per_hour").cast(pl.Float64))
+    rows = rows.with_columns(
+        pl.col("starts_at", "ends_at").cast(pl.Datetime("us")), pl.col("rack_usd_per_hour").cast(pl.Float64)
+    )
     return tuple((r["rack_usd_per_hour"], r["starts_at"], r["ends_at"]) for r in rows.iter_rows(named=True))
 
 
@@ -827,6 +905,11 @@ def _levers_of(frame: pl.DataFrame | None, pool: str) -> tuple[Mapping[str, Any]
     rows = require(frame, LEVER_COLUMNS, "levers").filter(pl.col("pool") == pool).sort("lever_id")
     rows = rows.with_columns(pl.col("expected_effect").cast(pl.Float64))
     for row in rows.iter_rows(named=True):
-        if row["decision"] not in ("open", "inconclusive", "promoted", "rejected") or not 0 <= row["expected_effect"] <= 1:
-            raise DecisionError(f"lever {row['lever_id']!r}: decision {row['decision']!r}, effect {row['expected_effect']}")
+        if (
+            row["decision"] not in ("open", "inconclusive", "promoted", "rejected")
+            or not 0 <= row["expected_effect"] <= 1
+        ):
+            raise DecisionError(
+                f"lever {row['lever_id']!r}: decision {row['decision']!r}, effect {row['expected_effect']}"
+            )
     return tuple(rows.iter_rows(named=True))

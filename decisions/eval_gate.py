@@ -129,9 +129,9 @@ def evaluate(
 ) -> pl.DataFrame:
     """`eval_gate`: one row with the decision on `candidate` against `baseline`.
 
-    `records`: one row per item, configuration and trial; `passed` null (error, time-out) counts as a fail with its cost.
-    Optional columns: evaluated_on (date), refused, safety_failure (booleans). What cannot be compared is INVALID with the
-    reason. Raises DecisionError for missing columns, a configuration without records or a negative cost.
+    `records`: one row per item, configuration and trial; `passed` null (error, time-out) counts as a fail with its
+    cost. Optional columns: evaluated_on (date), refused, safety_failure (booleans). What cannot be compared is INVALID
+    with the reason. Raises DecisionError for missing columns, a configuration without records or a negative cost.
     """
     settings = config or GateConfig()
     rows = _records(records)
@@ -169,8 +169,13 @@ def _records(records: pl.DataFrame) -> pl.DataFrame:
         pl.col("passed").cast(pl.Boolean),
         pl.col("latency_ms").cast(pl.Float64),
     )
-    if rows.select(pl.col("eval_set_id", "item_id", "config_id", "trial", "cost_usd").is_null().any()).row(0) != (False,) * 5:
-        raise DecisionError("evaluation: set, item, configuration, trial and cost must not be null (an error has a cost too)")
+    if (
+        rows.select(pl.col("eval_set_id", "item_id", "config_id", "trial", "cost_usd").is_null().any()).row(0)
+        != (False,) * 5
+    ):
+        raise DecisionError(
+            "evaluation: set, item, configuration, trial and cost must not be null (an error has a cost too)"
+        )
     for row in rows.filter(pl.col("cost_usd") < 0).head(1).iter_rows(named=True):
         raise DecisionError(f"evaluation of item {row['item_id']!r}: cost {row['cost_usd']} is negative")
     return rows
@@ -191,7 +196,9 @@ def _invalid(pair: pl.DataFrame, baseline: str, candidate: str) -> list[str]:
         pl.col("evaluated_on").min().alias("first"), pl.col("evaluated_on").max().alias("last")
     )  # fmt: skip
     by = {r["config_id"]: r for r in spans.iter_rows(named=True)}
-    if len(by) == 2 and (by[baseline]["first"] > by[candidate]["last"] or by[candidate]["first"] > by[baseline]["last"]):
+    if len(by) == 2 and (
+        by[baseline]["first"] > by[candidate]["last"] or by[candidate]["first"] > by[baseline]["last"]
+    ):
         wrong.append("different day windows")
     return wrong
 
@@ -256,7 +263,11 @@ def _decide(base: _Arm, cand: _Arm, config: GateConfig) -> dict[str, Any]:
         rate = float((x0.sum() + x1.sum()) / (len(x0) + len(x1)))
         if many:
             # Means of items of two independent sets: Welch-like bound is not defined by the method, so refuse.
-            return facts | {"design": design, "outcome": INVALID, "reason": "several trials need the same items in both runs"}
+            return facts | {
+                "design": design,
+                "outcome": INVALID,
+                "reason": "several trials need the same items in both runs",
+            }
         quality = unpaired_quality(float(x1.sum()), len(x1), float(x0.sum()), len(x0), config.z)
         needed = unpaired_items(config.margin, rate, config.power, config.z)
         power = unpaired_power(n, config.margin, rate, config.z)
@@ -265,14 +276,20 @@ def _decide(base: _Arm, cand: _Arm, config: GateConfig) -> dict[str, Any]:
         d, low, high = mean_difference(x1 - x0, config.z) if n > 1 else (float((x1 - x0).mean()), -1.0, 1.0)
         quality = Quality(d, low, high, None, None)
         spread = float((x1 - x0).var(ddof=1)) if n > 1 else 1.0
-        needed, power = paired_items(config.margin, spread, config.power, config.z), paired_power(n, config.margin, spread, config.z)
+        needed, power = (
+            paired_items(config.margin, spread, config.power, config.z),
+            paired_power(n, config.margin, spread, config.z),
+        )
     else:
         design = PAIRED
         cells = _cells(x0, x1)
         quality = paired_quality(*cells, config.z)
         facts |= dict(zip(("both_passed", "candidate_only", "baseline_only", "neither"), cells, strict=True))
         discordant = (cells[1] + cells[2]) / n
-        needed, power = paired_items(config.margin, discordant, config.power, config.z), paired_power(n, config.margin, discordant, config.z)
+        needed, power = (
+            paired_items(config.margin, discordant, config.power, config.z),
+            paired_power(n, config.margin, discordant, config.z),
+        )
         # Identical outcomes still need enough items for the bound of a difference never seen.
         needed = max(needed, config.z**2 * (1 / config.margin - 1))
     if config.rework_cost is not None:

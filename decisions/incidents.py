@@ -50,7 +50,8 @@ def fold(
     table = _routes(table, settings)
     table = _withdrawn(table, previous)
     audit = [pl.lit(as_of).alias("as_of"), pl.lit(run_id).alias("run_id"), pl.lit(settings.hash()).alias("config_hash")]
-    return table.with_columns(audit).select(SCHEMAS["incidents"].keys()).cast(SCHEMAS["incidents"]).sort("first_day", "incident_id")  # type: ignore[arg-type]
+    table = table.with_columns(audit).select(SCHEMAS["incidents"].keys())
+    return table.cast(SCHEMAS["incidents"]).sort("first_day", "incident_id")  # type: ignore[arg-type]
 
 
 def _explained(rows: pl.DataFrame, changes: pl.DataFrame | None) -> pl.Series:
@@ -111,7 +112,9 @@ def _identity(key: tuple[Any, ...], suppressed: bool) -> str:
 
 def _with_owners(table: pl.DataFrame, scopes: pl.DataFrame | None) -> pl.DataFrame:
     columns = ["scope_type", "scope", "parent_type", "parent", "owner"]
-    known = pl.DataFrame(schema=dict.fromkeys(columns, pl.String)) if scopes is None else require(scopes, columns, "scopes")
+    known = (
+        pl.DataFrame(schema=dict.fromkeys(columns, pl.String)) if scopes is None else require(scopes, columns, "scopes")
+    )
     known = known.select(pl.col(c).cast(pl.String) for c in columns).unique(["scope_type", "scope"], keep="first")
     return table.join(known, on=["scope_type", "scope"], how="left")
 
@@ -121,19 +124,22 @@ def _with_parents(table: pl.DataFrame) -> pl.DataFrame:
     live = table.filter(pl.col("state") != SUPPRESSED)
     up = live.select(
         pl.col("scope_type").alias("parent_type"), pl.col("scope").alias("parent"), "family",
-        pl.col("incident_id").alias("parent_id"), pl.col("first_day").alias("up_first"), pl.col("last_day").alias("up_last"),
+        pl.col("incident_id").alias("parent_id"), pl.col("first_day").alias("up_first"),
+        pl.col("last_day").alias("up_last"),
         pl.col("excess").alias("up_excess"),
     )  # fmt: skip
     met = live.join(up, on=["parent_type", "parent", "family"], how="inner").filter(
         (pl.col("first_day") <= pl.col("up_last")) & (pl.col("last_day") >= pl.col("up_first"))
     )
     met = met.filter(pl.col("up_excess") > 0, pl.col("excess") >= 0.6 * pl.col("up_excess"))
-    met = met.sort("excess", "incident_id", descending=[True, False]).unique("incident_id", keep="first", maintain_order=True)
+    met = met.sort("excess", "incident_id", descending=[True, False]).unique(
+        "incident_id", keep="first", maintain_order=True
+    )
     return table.join(met.select("incident_id", "parent_id"), on="incident_id", how="left")
 
 
 def _routes(table: pl.DataFrame, config: SignalConfig) -> pl.DataFrame:
-    """Page, digest or nothing: one page per scope and calendar month, five open pages per parent, largest excess first."""
+    """Page, digest or nothing: one page per scope and month, five open pages per parent, largest excess first."""
     parents = table["parent_id"].drop_nulls().unique()
     is_parent = pl.col("incident_id").is_in(parents.implode())
     wanted = (pl.col("severity") == PAGE) & (pl.col("state") != SUPPRESSED) & ~is_parent
@@ -144,7 +150,13 @@ def _routes(table: pl.DataFrame, config: SignalConfig) -> pl.DataFrame:
     open_page = pl.col("wanted") & (rank_month <= 1) & (pl.col("state") == OPEN)
     rank_team = open_page.cast(pl.Int64).cum_sum().over(group)
     within = (rank_month <= 1) & ((pl.col("state") != OPEN) | (rank_team <= config.pages_per_team))
-    sent = pl.when(is_parent).then(pl.lit(PARENT)).when(pl.col("wanted") & within).then(pl.lit(PAGE)).otherwise(pl.lit(DIGEST))
+    sent = (
+        pl.when(is_parent)
+        .then(pl.lit(PARENT))
+        .when(pl.col("wanted") & within)
+        .then(pl.lit(PAGE))
+        .otherwise(pl.lit(DIGEST))
+    )
     route = pl.when(pl.col("state") == SUPPRESSED).then(pl.lit("none")).otherwise(sent)
     return ordered.with_columns(route.alias("route")).drop("wanted", "parent", "parent_type")
 

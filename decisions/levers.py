@@ -160,7 +160,11 @@ def _success(before: pl.DataFrame, after: pl.DataFrame) -> dict[str, Any]:
 
 def _cost_per_success(after: pl.DataFrame, baseline: float | None) -> dict[str, Any]:
     """Cost per success after, and for how many days up to the last it has been above the baseline."""
-    daily = after.group_by("charge_date").agg(pl.col("cost").sum().cast(pl.Float64), pl.col("successes").sum()).sort("charge_date")
+    daily = (
+        after.group_by("charge_date")
+        .agg(pl.col("cost").sum().cast(pl.Float64), pl.col("successes").sum())
+        .sort("charge_date")
+    )
     passed = float(after["successes"].sum())
     above = 0
     if baseline is not None and passed > 0:
@@ -168,7 +172,10 @@ def _cost_per_success(after: pl.DataFrame, baseline: float | None) -> dict[str, 
             if row["cost"] <= baseline * row["successes"]:
                 break
             above += 1
-    return {"cost_per_success": float(after["cost"].sum()) / passed if passed > 0 else None, "days_above_baseline": above}
+    return {
+        "cost_per_success": float(after["cost"].sum()) / passed if passed > 0 else None,
+        "days_above_baseline": above,
+    }
 
 
 def _state(out: Mapping[str, Any], p: Mapping[str, Any]) -> dict[str, Any]:
@@ -179,7 +186,10 @@ def _state(out: Mapping[str, Any], p: Mapping[str, Any]) -> dict[str, Any]:
     if upper is not None and upper < -p["margin"] / 2:
         return {"state": "roll_back", "reason": f"success fell: upper bound {upper:+.4f} below {-p['margin'] / 2:+.4f}"}
     if out["days_above_baseline"] >= ROLL_BACK_DAYS:
-        return {"state": "roll_back", "reason": f"cost per success above the baseline for {out['days_above_baseline']} days"}
+        return {
+            "state": "roll_back",
+            "reason": f"cost per success above the baseline for {out['days_above_baseline']} days",
+        }
     if drift is not None and abs(drift) > DRIFT:
         return {"state": "re_gate", "reason": f"cost per call {drift:+.0%} against the evaluation"}
     if ratio is not None and ratio < 1 - DRIFT:

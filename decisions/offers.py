@@ -1,8 +1,8 @@
 """Ways to pay and what each costs: contract shapes, break-even utilisation, one unit for every product.
 
-Demand is counted in USD at the on-demand rack rate ("rack dollars"), so an on-demand unit costs 1 and a capacity unit is
-worth what it would cost on demand when fully used. The committed price `c` of a rack dollar is then U*, the break-even
-utilisation, and `1 - c` the discount.
+Demand is counted in USD at the on-demand rack rate ("rack dollars"), so an on-demand unit costs 1 and a capacity unit
+is worth what it would cost on demand when fully used. The committed price `c` of a rack dollar is then U*, the
+break-even utilisation, and `1 - c` the discount.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def sensitivity(u_star: float, utilisation: float | None = None) -> pl.DataFrame
 
 @dataclass(frozen=True)
 class Traffic:
-    """Token mix of what would move (shares of disjoint classes that add to 1) and its on-demand USD per 1,000,000 tokens.
+    """Token mix of what would move (shares of disjoint classes that add to 1) and its on-demand USD per million tokens.
 
     `burst` is the peak minute over the mean minute inside a busy hour: capacity is sized on minutes and paid by hours.
     """
@@ -131,8 +131,8 @@ class Offer:
     """One row of the offer list in force; prices in USD, lengths in hours, shares as fractions.
 
     `price` is per unit-hour, None where the vendor publishes none. `ramp` is (share of the term, share of the
-    commitment) steps. `rollover` is the share of an unused period pool that stays usable in the next period: it never costs more, and sizing
-    leaves it out.
+    commitment) steps. `rollover` is the share of an unused period pool that stays usable in the next period: it never
+    costs more, and sizing leaves it out.
     """
 
     offer_id: str
@@ -211,7 +211,7 @@ def hourly_terms(offer: Offer, traffic: Traffic | None) -> Terms | str:
 def hourly_cost(
     demand: ArrayLike, level: ArrayLike, c: float, p: float = 1.0, weights: ArrayLike | None = None
 ) -> Array:
-    """S1/S5: `c K T + p sum (D - K)+` over the last axis of `demand`; `weights` count hours, `p` prices the shortage."""
+    """S1/S5: `c K T + p sum (D - K)+` over the last axis of `demand`; `weights` count hours, `p`: shortage price."""
     d, k = np.asarray(demand, dtype=float), np.asarray(level, dtype=float)[..., None]
     w = np.ones(d.shape[-1]) if weights is None else np.asarray(weights, dtype=float)
     return np.asarray((w * (c * k + p * np.maximum(d - k, 0.0))).sum(axis=-1))

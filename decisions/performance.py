@@ -27,7 +27,7 @@ EXPIRY_DAYS = 30
 
 @dataclass(frozen=True)
 class Outcome:
-    """Realised arithmetic of K over hours of demand, USD at `p` per unit; ratios are None when there is nothing to divide."""
+    """Realised arithmetic of K over hours of demand, USD at `p` per unit; ratios are None with nothing to divide."""
 
     utilisation: float | None
     coverage: float | None
@@ -78,7 +78,9 @@ def _usage(usage: pl.DataFrame) -> pl.DataFrame:
     bad = rows.filter(pl.col("status").is_not_null() & ~pl.col("status").is_in([USED, UNUSED]))
     for row in bad.head(1).iter_rows(named=True):
         raise DecisionError(f"commitment {row['commitment_id']!r}: status {row['status']!r} is neither Used nor Unused")
-    wrong = rows.filter(pl.any_horizontal(pl.col("commitment_id", "period_start", "effective_cost", "on_demand_cost").is_null()))
+    wrong = rows.filter(
+        pl.any_horizontal(pl.col("commitment_id", "period_start", "effective_cost", "on_demand_cost").is_null())
+    )
     for row in wrong.head(1).iter_rows(named=True):
         raise DecisionError(f"commitment {row['commitment_id']!r}: a row lacks its id, period or amounts")
     return rows
@@ -140,7 +142,11 @@ def performance(
     week = (
         table.sort("period_start")
         .rolling("period_start", period="7d", group_by="commitment_id")
-        .agg((pl.col("used_cost").cast(pl.Float64).sum() / pl.col("commitment_cost").cast(pl.Float64).sum()).alias("week"))
+        .agg(
+            (pl.col("used_cost").cast(pl.Float64).sum() / pl.col("commitment_cost").cast(pl.Float64).sum()).alias(
+                "week"
+            )
+        )
     )
     table = table.join(week.unique(["commitment_id", "period_start"]), on=["commitment_id", "period_start"], how="left")
     alerts = pl.concat_list(
@@ -181,7 +187,9 @@ def chargeback(usage: pl.DataFrame, as_of: date, *, run_id: str = "", config_has
         rows.filter(unused)
         .group_by(key)
         .agg(pl.col("effective_cost").sum().alias("cost"))
-        .with_columns(pl.lit("").alias("scope"), pl.lit("forfeiture").alias("line"), pl.lit(0).cast(MONEY).alias("on_demand_cost"))
+        .with_columns(
+            pl.lit("").alias("scope"), pl.lit("forfeiture").alias("line"), pl.lit(0).cast(MONEY).alias("on_demand_cost")
+        )
     )
     parts = rows.filter(~unused).group_by(*key, "scope").agg(pl.col("on_demand_cost", "effective_cost").sum())
     parts = parts.sort(*key, "on_demand_cost", "scope", descending=[False, False, True, False])
@@ -190,7 +198,9 @@ def chargeback(usage: pl.DataFrame, as_of: date, *, run_id: str = "", config_has
     first = pl.int_range(pl.len()).over(key) == 0
     # Usage without a value has no weight: the first by name pays what there is.
     share = pl.when(whole > pl.lit(0).cast(MONEY)).then(amount.cast(pl.Float64) * weight).otherwise(0.0)
-    parts = parts.with_columns(amount.alias("amount"), share.round(9).cast(MONEY).alias("rounded"), first.alias("first"))
+    parts = parts.with_columns(
+        amount.alias("amount"), share.round(9).cast(MONEY).alias("rounded"), first.alias("first")
+    )
     others = pl.when(pl.col("first")).then(pl.lit(0).cast(MONEY)).otherwise(pl.col("rounded"))
     parts = parts.with_columns(others.alias("others"))
     parts = parts.with_columns(
@@ -203,7 +213,9 @@ def chargeback(usage: pl.DataFrame, as_of: date, *, run_id: str = "", config_has
     columns = [*key, "scope", "line", "on_demand_cost", "cost"]
     return (
         pl.concat([parts.select(columns), forfeited.select(columns)])
-        .with_columns(pl.lit(as_of).alias("as_of"), pl.lit(run_id).alias("run_id"), pl.lit(config_hash).alias("config_hash"))
+        .with_columns(
+            pl.lit(as_of).alias("as_of"), pl.lit(run_id).alias("run_id"), pl.lit(config_hash).alias("config_hash")
+        )
         .cast(SCHEMAS["commitment_chargeback"])  # type: ignore[arg-type]
         .sort("commitment_id", "period_start", "line", "scope")
     )

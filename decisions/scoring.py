@@ -1,7 +1,8 @@
 """How good are the signals? Precision, recall, F1 and delay against labelled windows or injected faults.
 
-An alert within 24 hours (the cool-down of hourly rules) of an incident's last one joins that incident. It is true when one of its alerts
-lies inside a labelled window; a window is detected when an alert lies inside it. Windows include both ends.
+An alert within 24 hours (the cool-down of hourly rules) of an incident's last one joins that incident. It is
+true when one of its alerts lies inside a labelled window; a window is detected when an alert lies inside it.
+Windows include both ends.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from decisions.schemas import SCHEMAS, require
 HOLD = timedelta(hours=24)
 
 
-def precision_recall_f1(faults: int, detected: int, alerts: int, true_alerts: int) -> tuple[float | None, float | None, float | None]:
+def precision_recall_f1(
+    faults: int, detected: int, alerts: int, true_alerts: int
+) -> tuple[float | None, float | None, float | None]:
     """(precision, recall, F1); None where there is nothing to divide by."""
     precision = true_alerts / alerts if alerts else None
     recall = detected / faults if faults else None
@@ -38,9 +41,7 @@ def score(
     require(windows, ("series", "window_start", "window_end"), "windows")
     names = sorted({*alerts["series"], *windows["series"], *([] if series is None else series)})
     at = {k[0]: sorted(f["at"]) for k, f in alerts.group_by("series")}
-    labelled = {
-        k[0]: sorted(f.select("window_start", "window_end").iter_rows()) for k, f in windows.group_by("series")
-    }
+    labelled = {k[0]: sorted(f.select("window_start", "window_end").iter_rows()) for k, f in windows.group_by("series")}
     rows: list[tuple[str, int, int, int, list[float]]] = []
     for name in names:
         mine, spans = at.get(name, []), labelled.get(name, [])
@@ -65,5 +66,6 @@ def _line(scope: str, incidents: int, true: int, windows: int, late: list[float]
     precision, recall, f1 = precision_recall_f1(windows, detected, incidents, true)
     return {
         "scope": scope, "incidents": incidents, "true_incidents": true, "windows": windows, "detected": detected,
-        "precision": precision, "recall": recall, "f1": f1, "median_delay_hours": float(np.median(late)) if late else None,
+        "precision": precision, "recall": recall, "f1": f1,
+        "median_delay_hours": float(np.median(late)) if late else None,
     }  # fmt: skip

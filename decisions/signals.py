@@ -55,14 +55,14 @@ def baseline(history: ArrayLike, relative_floor: float = 0.25, absolute_floor: f
 
 
 def share_z(hits_now: float, n_now: float, hits_before: float, n_before: float, phi: float = 1.0) -> float:
-    """z of two shares with overdispersion: `(p1 - p0) / sqrt(phi p (1 - p) (1/n1 + 1/n0))`, p pooled; 0 when all agree."""
+    """z of two shares with overdispersion: `(p1 - p0) / sqrt(phi p (1 - p) (1/n1 + 1/n0))`, p pooled; 0 if equal."""
     p = (hits_now + hits_before) / (n_now + n_before)
     variance = phi * p * (1 - p) * (1 / n_now + 1 / n_before)
     return float((hits_now / n_now - hits_before / n_before) / np.sqrt(variance)) if variance > 0 else 0.0
 
 
 def share_overdispersion(hits: ArrayLike, n: ArrayLike) -> float:
-    """phi over a history of shares: mean of `(x - n p)^2 / (n p (1 - p))`, at least 1. Calls cluster: 10 to 50 is normal."""
+    """phi over a history of shares: mean of `(x - n p)^2 / (n p (1 - p))`, at least 1. 10 to 50 is usual."""
     x, count = np.asarray(hits, dtype=float), np.asarray(n, dtype=float)
     x, count = x[count > 0], count[count > 0]
     if len(count) == 0:
@@ -96,7 +96,7 @@ def theil_sen(values: ArrayLike) -> float:
 
 
 def seasonal_z(hours: ArrayLike, relative_floor: float = 0.05) -> Array:
-    """Two-sided z of each hour against the median of the same hour over the last 14 days, one spread from all residuals.
+    """Two-sided z of each hour against the median of the same hour over the last 14 days, one spread from all.
 
     `hours` starts at hour 0 of a day and may hold NaN (no data). NaN where fewer than two earlier days or no earlier
     residuals are known. The spread is at least `relative_floor` x |median|. Looks back only.
@@ -358,7 +358,12 @@ def trend_signals(
             state = SHORT if len(own) < 3 else SILENT
             if state == SILENT and ratio >= settings.week_notice[0] and z >= settings.week_notice[1]:
                 state = NOTICE
-            if state == NOTICE and ratio >= settings.week_page[0] and z >= settings.week_page[1] and excess >= recent * floor[i, t]:
+            if (
+                state == NOTICE
+                and ratio >= settings.week_page[0]
+                and z >= settings.week_page[1]
+                and excess >= recent * floor[i, t]
+            ):
                 state = PAGE
             rows.append(
                 _row(
@@ -426,8 +431,10 @@ def share_signals(
                     state = PAGE
             rows.append(
                 _row(
-                    panel, i, t, rule.rule, rule.family, value=x1 / n1, baseline=x0 / n0, spread=(rise / z if z else None),
-                    robust_z=z, ratio=ratio, excess=excess, floor=7 * settings.floor, history=int((n[i, before] > 0).sum()),
+                    panel, i, t, rule.rule, rule.family, value=x1 / n1, baseline=x0 / n0,
+                    spread=(rise / z if z else None),
+                    robust_z=z, ratio=ratio, excess=excess, floor=7 * settings.floor,
+                    history=int((n[i, before] > 0).sum()),
                     state=state, reason=f"phi {phi:.1f}",
                 )
             )  # fmt: skip
@@ -435,7 +442,12 @@ def share_signals(
 
 
 def cache_signals(
-    frame: pl.DataFrame, as_of: date, *, first_day: date | None = None, config: SignalConfig | None = None, run_id: str = ""
+    frame: pl.DataFrame,
+    as_of: date,
+    *,
+    first_day: date | None = None,
+    config: SignalConfig | None = None,
+    run_id: str = "",
 ) -> pl.DataFrame:
     """A8: the cache-hit rate of a day against the active days before, on the logit (spread floor 0.10).
 
@@ -493,7 +505,7 @@ def drift_signals(
     config: SignalConfig | None = None,
     run_id: str = "",
 ) -> pl.DataFrame:
-    """A7b and other slow drifts of a ratio (tokens per call, retries per call, loops per task): one-sided CUSUM on logs.
+    """A7b and other slow drifts of a ratio (tokens per call, retries per call, loops per task): one-sided CUSUM.
 
     Each day is standardised with the median and MAD (floor 0.10) of the 28 active days that end a week before it, so
     that a drift does not become its own baseline. Notice: the CUSUM alarms. Page: also the level is up by
@@ -526,7 +538,8 @@ def drift_signals(
             rows.append(
                 _row(
                     panel, i, int(at[k]), rule, family, value=float(x[at[k]]), baseline=float(np.exp(centre[k])),
-                    spread=float(spreads[k]), robust_z=float(z[k]), ratio=1 + effect, history=int((at < at[k] - 6).sum()),
+                    spread=float(spreads[k]), robust_z=float(z[k]), ratio=1 + effect,
+                    history=int((at < at[k] - 6).sum()),
                     state=state, reason=f"cusum {s:.2f}",
                 )
             )  # fmt: skip

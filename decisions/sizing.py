@@ -161,7 +161,9 @@ def level_risk(curve: Curve, level: float, c: float, growth: Growth, p: float = 
     return risk_of(scenario_cost(curve, level, c, growth, p), p * growth.factor * curve.total, growth.weight)
 
 
-def robust_level(cost: Callable[[float], Array], on_demand: Array, weight: Array, risk_aversion: float, top: float) -> float:
+def robust_level(
+    cost: Callable[[float], Array], on_demand: Array, weight: Array, risk_aversion: float, top: float
+) -> float:
     """K in [0, top] that minimises (1 - a) expected cost + a CVaR90 of (cost - on demand), a in [0, 1].
 
     `cost` gives the cost of K per scenario. The objective is convex in K (the CVaR of a convex loss is), so a bounded
@@ -237,7 +239,11 @@ def best_pool(sample: ArrayLike, weight: ArrayLike, c: float, p: float = 1.0) ->
 
 
 def best_spend_commit(
-    sample: ArrayLike, weight: ArrayLike, discount: float, cost: Callable[..., Array], grid: Sequence[float] | None = None
+    sample: ArrayLike,
+    weight: ArrayLike,
+    discount: float,
+    cost: Callable[..., Array],
+    grid: Sequence[float] | None = None,
 ) -> float:
     """S3/S4: S of a grid (100 points from 0 to the 99th percentile unless given) with the least expected pay.
 

@@ -42,7 +42,9 @@ def demand_rows(matrix: Mapping[str, np.ndarray], as_of: date = AS_OF, pool: str
 
 def day_rows(demand: pl.DataFrame, attributed: float = 1.0, incident: float = 0.0) -> pl.DataFrame:
     """Facts of the data gate: every day of the demand complete and priced."""
-    daily = demand.group_by("pool", pl.col("hour").dt.date().alias("charge_date")).agg(pl.col("on_demand_usd").sum().alias("spend"))
+    daily = demand.group_by("pool", pl.col("hour").dt.date().alias("charge_date")).agg(
+        pl.col("on_demand_usd").sum().alias("spend")
+    )
     return daily.with_columns(
         (pl.col("spend") * attributed).alias("attributed_spend"),
         (pl.col("spend") * incident).alias("incident_spend"),

@@ -101,11 +101,15 @@ def test_rounding_finds_the_cheapest_block(demand, c, level, block, minimum, cap
     chosen = round_to_blocks(curve, best, c, block, minimum, cap)
     grid = np.array([0.0, *[k * block for k in range(1, int(cap / block) + 1) if minimum <= k * block <= cap]])
     assert float(curve.cost(chosen, c)) == pytest.approx(float(curve.cost(grid, c).min()), rel=1e-7, abs=1e-6)
-    assert chosen == 0 or (minimum - 1e-6 <= chosen <= cap + 1e-6 and abs(chosen / block - round(chosen / block)) < 1e-6)
+    assert chosen == 0 or (
+        minimum - 1e-6 <= chosen <= cap + 1e-6 and abs(chosen / block - round(chosen / block)) < 1e-6
+    )
 
 
 @FEW
-@given(DEMAND, st.lists(st.tuples(st.floats(0.05, 1.2), st.one_of(st.none(), st.floats(0, 300))), min_size=1, max_size=4))
+@given(
+    DEMAND, st.lists(st.tuples(st.floats(0.05, 1.2), st.one_of(st.none(), st.floats(0, 300))), min_size=1, max_size=4)
+)
 def test_greedy_equals_the_linear_programme(demand, products):
     curve = Curve.of(demand)
     prices, caps = [c for c, _ in products], [cap for _, cap in products]
@@ -186,7 +190,11 @@ def test_risk_aversion_never_commits_more_and_beats_every_level_on_a_grid():
 def test_u_star_is_monotone_in_each_driver(per_hour, per_token, tps, more):
     u = break_even_utilisation(per_hour, per_token, tps)
     assert break_even_utilisation(per_hour * more, per_token, tps) == pytest.approx(u * more)
-    assert break_even_utilisation(per_hour, per_token * more, tps) < u > break_even_utilisation(per_hour, per_token, tps * more)
+    assert (
+        break_even_utilisation(per_hour, per_token * more, tps)
+        < u
+        > break_even_utilisation(per_hour, per_token, tps * more)
+    )
     table = sensitivity(u, 0.5)
     assert table.height == 12
     assert (table["headroom"] + table["u_star"]).to_list() == pytest.approx([0.5] * 12)
@@ -224,7 +232,9 @@ def test_rollover_is_used_once():
 def test_the_best_spend_commitment_is_on_the_grid_and_below_the_99th_percentile():
     usage = np.exp(np.random.default_rng(5).normal(9, 0.4, 400))
     best = best_spend_commit(usage, np.ones(400), 0.2, spend_commit_covered_cost)
-    pay = [float(spend_commit_covered_cost(usage, s, 0.2).mean()) for s in np.linspace(0, np.quantile(usage, 0.99), 100)]
+    pay = [
+        float(spend_commit_covered_cost(usage, s, 0.2).mean()) for s in np.linspace(0, np.quantile(usage, 0.99), 100)
+    ]
     assert float(spend_commit_covered_cost(usage, best, 0.2).mean()) <= min(pay) + 1e-6
 
 
@@ -252,7 +262,9 @@ def test_folds_size_on_the_weeks_before_only():
     demand = rng.gamma(3, 5, 168 * 12)
     later = demand.copy()
     later[-168:] *= 9
-    book = [hourly_folds(FoldBook.of(d, CommitmentConfig()), Terms(0.7, 1.0, 0.0, 0.0, np.inf)) for d in (demand, later)]
+    book = [
+        hourly_folds(FoldBook.of(d, CommitmentConfig()), Terms(0.7, 1.0, 0.0, 0.0, np.inf)) for d in (demand, later)
+    ]
     assert (book[0].committed == book[1].committed).all()
     train = demand[: 168 * 11]
     assert book[0].committed[-1] == optimal_level(Curve.of(train), 0.7)
@@ -270,7 +282,9 @@ def test_the_pooled_rule_captures_most_of_hindsight(make, discount):
         workloads = list(make["office"](20, 56, seed).values())
         bursts = [v * (rng.random(len(v)) < 0.12) * 6 if i % 2 else v for i, v in enumerate(workloads)]
         level = np.repeat(np.exp(np.cumsum(rng.normal(0, 0.05, 56))), 24)
-        folds = hourly_folds(FoldBook.of(np.sum(bursts, axis=0) * level, CommitmentConfig()), Terms(1 - discount, 1.0, 0.0, 0.0, np.inf))
+        folds = hourly_folds(
+            FoldBook.of(np.sum(bursts, axis=0) * level, CommitmentConfig()), Terms(1 - discount, 1.0, 0.0, 0.0, np.inf)
+        )
         captured.append(folds.captured)
         assert folds.worst >= 0
     assert np.mean(captured) >= 0.85
@@ -284,7 +298,10 @@ def test_no_regret_level_is_at_most_the_quantile():
     assert 0 < low <= optimal_level(Curve.of(demand), 0.7)
 
 
-@pytest.mark.parametrize(("values", "label"), [([1.0] * 24, "steady"), ([0.3] * 12 + [1.0] * 12, "diurnal"), ([0.0] * 20 + [9.0] * 4, "bursty")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("values", "label"),
+    [([1.0] * 24, "steady"), ([0.3] * 12 + [1.0] * 12, "diurnal"), ([0.0] * 20 + [9.0] * 4, "bursty")],
+)
 def test_steadiness(values, label):
     assert steadiness(np.array(values)) == label
 
@@ -302,12 +319,16 @@ OFFERS = (
 def _advise(make, matrix, offers=OFFERS, pools=None, days=None, **more):
     demand = make["demand"](matrix)
     days = make["days"](demand) if days is None else days
-    return advise(demand, make["pools"]() if pools is None else pools, make["offers"](*offers), AS_OF, days=days, **more)
+    return advise(
+        demand, make["pools"]() if pools is None else pools, make["offers"](*offers), AS_OF, days=days, **more
+    )
 
 
 @pytest.fixture(scope="module")
 def table(make):
-    return _advise(make, make["office"](4, 84, seed=1), pools=make["pools"](latency_tolerant_share=0.1)).commitment_sizing
+    return _advise(
+        make, make["office"](4, 84, seed=1), pools=make["pools"](latency_tolerant_share=0.1)
+    ).commitment_sizing
 
 
 def _portfolio(frame, level="advised"):
@@ -319,7 +340,8 @@ def test_frames_have_exactly_the_agreed_columns(make, table):
     for name, frame in advice.frames().items():
         assert dict(frame.schema) == {k: (v() if isinstance(v, type) else v) for k, v in SCHEMAS[name].items()}, name
         assert frame.height > 0
-    none = advise(make["demand"]({"a": np.zeros(24)}), make["pools"](), make["offers"](), AS_OF, days=make["days"](make["demand"]({"a": np.zeros(24)})))  # fmt: skip
+    nothing = make["demand"]({"a": np.zeros(24)})
+    none = advise(nothing, make["pools"](), make["offers"](), AS_OF, days=make["days"](nothing))
     assert none.commitment_sizing.is_empty() and none.commitment_sizing.schema == table.schema
 
 
@@ -474,7 +496,8 @@ def test_existing_commitments_come_off_first(make):
     def held(amount: float, days: int) -> float:
         start = datetime(AS_OF.year, AS_OF.month, AS_OF.day)
         existing = pl.DataFrame(
-            {"pool": ["p"], "commitment_id": ["old"], "rack_usd_per_hour": [amount], "starts_at": [start - timedelta(days=9)], "ends_at": [start + timedelta(days=days)]}
+            {"pool": ["p"], "commitment_id": ["old"], "rack_usd_per_hour": [amount],
+             "starts_at": [start - timedelta(days=9)], "ends_at": [start + timedelta(days=days)]}
         )  # fmt: skip
         rows = _advise(make, matrix, existing=existing).commitment_sizing
         return _portfolio(rows).filter(pl.col("offer_id") == "year")["rack_usd"][0]
@@ -486,7 +509,14 @@ def test_existing_commitments_come_off_first(make):
 
 def test_open_levers_reduce_the_demand_that_is_committed(make):
     matrix = make["office"](2, 84, seed=1)
-    levers = pl.DataFrame({"pool": ["p", "p"], "lever_id": ["cache", "old"], "decision": ["open", "rejected"], "expected_effect": [0.25, 0.9]})
+    levers = pl.DataFrame(
+        {
+            "pool": ["p", "p"],
+            "lever_id": ["cache", "old"],
+            "decision": ["open", "rejected"],
+            "expected_effect": [0.25, 0.9],
+        }
+    )
     plain, less = (_portfolio(_advise(make, matrix, levers=x).commitment_sizing) for x in (None, levers))
     year = pl.col("offer_id") == "year"
     assert less.filter(year)["rack_usd"][0] == pytest.approx(0.75 * plain.filter(year)["rack_usd"][0])
@@ -506,7 +536,8 @@ def test_growth_is_sized_low_and_loss_is_bounded(make):
     assert row["rack_usd"] <= low * plain.filter(year)["rack_usd"][0] + 1e-9
     assert row["p_loss"] <= 0.1 + 1e-9 and row["growth_basis"] == "forecast"
     assert row["utilisation_g20"] <= row["utilisation_g50"] <= row["utilisation_g80"]
-    sizes = _advise(make, matrix, growth=growth).commitment_sizing.filter((pl.col("offer_id") == "year") & pl.col("level").str.starts_with("g")).sort("level")  # fmt: skip
+    sizes = _advise(make, matrix, growth=growth).commitment_sizing
+    sizes = sizes.filter((pl.col("offer_id") == "year") & pl.col("level").str.starts_with("g")).sort("level")
     assert sizes["units"].is_sorted() and sizes.height == 3
 
 
@@ -530,10 +561,24 @@ def test_capped_products_are_bought_in_tiers(make):
 
 
 def test_units_blocks_and_unknown_terms_of_capacity(make):
-    traffic = pl.DataFrame({"pool": "p", "token_class": ["input_uncached", "output"], "tokens": [80.0, 20.0], "price_per_million": [2.0, 10.0]})
+    traffic = pl.DataFrame(
+        {
+            "pool": "p",
+            "token_class": ["input_uncached", "output"],
+            "tokens": [80.0, 20.0],
+            "price_per_million": [2.0, 10.0],
+        }
+    )
     unit = {"shape": "hourly_capacity", "discount": None, "unit": "PTU", "weight_output": 5.0, "price_hours": 8760.0}
     offers = [
-        unit | {"offer_id": "known", "price_usd": 2000.0, "tokens_per_second": 100.0, "minimum_units": 5.0, "step_units": 5.0},
+        unit
+        | {
+            "offer_id": "known",
+            "price_usd": 2000.0,
+            "tokens_per_second": 100.0,
+            "minimum_units": 5.0,
+            "step_units": 5.0,
+        },
         unit | {"offer_id": "no price", "tokens_per_second": 100.0},
         unit | {"offer_id": "no rate", "price_usd": 2000.0},
         unit | {"offer_id": "dear", "price_usd": 90000.0, "tokens_per_second": 100.0},
@@ -607,7 +652,9 @@ def test_the_shipped_offers_can_be_read_and_cover_every_shape():
     plain = Traffic({"input_uncached": 1.0}, {"input_uncached": 1.25})
     found = [hourly_terms(offers[f"azure-ptu-gpt-5-global-{term}"], plain) for term in ("hour", "month", "year")]
     assert [t.c for t in found] == pytest.approx([2.81, 1.0, 0.85], abs=0.01)
-    gemini = hourly_terms(offers["google-gsu-gemini-2.5-flash-year"], Traffic({"input_uncached": 1.0}, {"input_uncached": 0.3}))
+    gemini = hourly_terms(
+        offers["google-gsu-gemini-2.5-flash-year"], Traffic({"input_uncached": 1.0}, {"input_uncached": 0.3})
+    )
     assert gemini.c == pytest.approx(0.83, abs=0.005)
     both = Traffic({"input_uncached": 0.8, "output": 0.2}, {"input_uncached": 1.25, "output": 10.0})
     halves = [hourly_terms(offers[f"openai-scale-tier-gpt-5-{d}"], both) for d in ("input", "output")]
@@ -622,7 +669,9 @@ def _usage(*rows: tuple) -> pl.DataFrame:
     names = ("commitment_id", "status", "scope", "effective_cost", "on_demand_cost")
     start = datetime(2026, 9, 1)
     frame = pl.DataFrame([dict(zip(names, r, strict=True)) for r in rows], schema_overrides={"status": pl.String})
-    return frame.with_columns(pl.lit(start).alias("period_start"), pl.lit(start + timedelta(hours=1)).alias("period_end"))
+    return frame.with_columns(
+        pl.lit(start).alias("period_start"), pl.lit(start + timedelta(hours=1)).alias("period_end")
+    )
 
 
 USAGE = (
@@ -637,7 +686,9 @@ def test_performance_from_billed_rows():
     assert row["commitment_cost"] == Decimal(10) and row["forfeiture"] == Decimal(3)
     assert (row["utilisation"], row["coverage"]) == pytest.approx((0.7, 10 / 15))
     assert row["realised_saving"] == Decimal(0) and row["effective_savings_rate"] == 0
-    facts = pl.DataFrame({"commitment_id": ["c"], "u_star": [0.7], "ends_at": [datetime(2026, 10, 1)], "best_saving": [4.0]})
+    facts = pl.DataFrame(
+        {"commitment_id": ["c"], "u_star": [0.7], "ends_at": [datetime(2026, 10, 1)], "best_saving": [4.0]}
+    )
     known = performance(_usage(*USAGE), AS_OF, commitments=facts).row(0, named=True)
     assert known["alert"] == "below_break_even, expires_soon" and known["captured_share"] == 0
     with pytest.raises(DecisionError, match="neither Used nor Unused"):
@@ -647,7 +698,8 @@ def test_performance_from_billed_rows():
 def test_the_utilisation_alert_looks_at_seven_days():
     hours = [datetime(2026, 9, 1) + timedelta(days=i) for i in range(10)]
     frame = pl.concat(
-        [_usage(("c", "Used", "a", u, "20"), ("c", "Unused", None, x, "0")).with_columns(pl.lit(h).alias("period_start"), pl.lit(h + timedelta(days=1)).alias("period_end"))
+        [_usage(("c", "Used", "a", u, "20"), ("c", "Unused", None, x, "0"))
+         .with_columns(pl.lit(h).alias("period_start"), pl.lit(h + timedelta(days=1)).alias("period_end"))
          for h, (u, x) in zip(hours, [("10", "0")] * 9 + [("0", "10")], strict=True)]
     )  # fmt: skip
     facts = pl.DataFrame({"commitment_id": ["c"], "u_star": [0.7]})
@@ -661,7 +713,9 @@ def test_short_windows_and_empty_workloads_can_be_overridden(make):
     config = CommitmentConfig(overrides={"p": Override("cfo", "pilot")})
     matrix = make["office"](1, 3, seed=1) | {"idle": np.zeros(72)}
     rows = _advise(make, matrix, config=config).commitment_sizing
-    assert not rows["is_advised"].any() and set(rows.filter(pl.col("scope") == "idle")["decision"]) <= {"stay_on_demand"}
+    assert not rows["is_advised"].any() and set(rows.filter(pl.col("scope") == "idle")["decision"]) <= {
+        "stay_on_demand"
+    }
     assert "no week to test the rule on" in _portfolio(rows).filter(pl.col("offer_id") == "year")["reason"][0]
 
 
@@ -673,7 +727,9 @@ def test_forfeiture_alone_is_a_loss_and_has_no_coverage():
 @FEW
 @given(
     st.lists(
-        st.tuples(st.sampled_from(["Used", "Unused", None]), st.sampled_from("abcde"), st.integers(0, 10**12), st.integers(0, 10**12)),
+        st.tuples(
+            st.sampled_from(["Used", "Unused", None]), st.sampled_from("abcde"), *[st.integers(0, 10**12)] * 2
+        ),
         min_size=1, max_size=20,
     )
 )  # fmt: skip
@@ -692,7 +748,11 @@ def test_everyone_in_the_hour_pays_the_same_rate():
 
 
 @QUICK
-@given(st.lists(st.lists(st.floats(0, 50), min_size=4, max_size=4), min_size=1, max_size=5), st.floats(0, 100), st.floats(0.05, 1))
+@given(
+    st.lists(st.lists(st.floats(0, 50), min_size=4, max_size=4), min_size=1, max_size=5),
+    st.floats(0, 100),
+    st.floats(0.05, 1),
+)
 def test_hours_shared_pro_rata_add_to_the_cost(matrix, level, c):
     cost, forfeited = chargeback_hours(matrix, level, c)
     whole = outcome(np.sum(matrix, axis=0), level, c)

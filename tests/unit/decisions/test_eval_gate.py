@@ -1,4 +1,4 @@
-"""The evaluation gate: laws of its intervals, its decisions in order, its error rates, and what became of promotions."""
+"""The evaluation gate: laws of its intervals, its decisions in order, its error rates, what became of promotions."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from decisions.proportions import (
     unpaired_items,
     wilson,
 )
-from decisions.schemas import SCHEMAS, DecisionError
+from decisions.schemas import PRODUCTION_COLUMNS, SCHEMAS, DecisionError
 from decisions.statistics import holm
 
 AS_OF = date(2026, 9, 21)
@@ -127,11 +127,16 @@ def _records(cells, costs=(0.02, 0.01), slices=None, **more) -> pl.DataFrame:
             rows.append(
                 {
                     "eval_set_id": "set", "item_id": f"i{i:05d}", "slice": slices[i] if slices else "all",
-                    "config_id": config, "trial": 1, "passed": passed, "cost_usd": str(round(cost * (1 + (i % 7) / 20), 6)),
+                    "config_id": config, "trial": 1, "passed": passed,
+                    "cost_usd": str(round(cost * (1 + (i % 7) / 20), 6)),
                     "tokens": 100, "latency_ms": 900.0 + i % 50, "judge_version": "j1",
                 }
             )  # fmt: skip
     return pl.DataFrame(rows).with_columns(pl.lit(v).alias(k) for k, v in more.items())
+
+
+def _of_candidate(name: str, value: object, otherwise: object) -> pl.Expr:
+    return pl.when(pl.col("config_id") == "c").then(pl.lit(value)).otherwise(pl.lit(otherwise)).alias(name)
 
 
 def _decide(records, **config):
@@ -221,10 +226,10 @@ def test_items_the_candidate_lacks_are_fails_and_coverage_is_checked():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda r: r.with_columns(pl.when(pl.col("config_id") == "c").then(pl.lit("j2")).otherwise(pl.col("judge_version")).alias("judge_version")), "judge versions"),
-        (lambda r: r.with_columns(pl.when(pl.col("config_id") == "c").then(pl.lit("s2")).otherwise(pl.col("eval_set_id")).alias("eval_set_id")), "evaluation sets"),
+        (lambda r: r.with_columns(_of_candidate("judge_version", "j2", "j1")), "judge versions"),
+        (lambda r: r.with_columns(_of_candidate("eval_set_id", "s2", "set")), "evaluation sets"),
         (lambda r: pl.concat([r, r.head(1)]), "two results"),
-        (lambda r: r.with_columns(pl.when(pl.col("config_id") == "c").then(pl.lit(AS_OF)).otherwise(pl.lit(AS_OF - timedelta(days=9))).alias("evaluated_on")), "day windows"),
+        (lambda r: r.with_columns(_of_candidate("evaluated_on", AS_OF, AS_OF - timedelta(days=9))), "day windows"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_compared_is_invalid(change, words):
@@ -275,7 +280,10 @@ def test_several_trials_weigh_items_not_trials():
 
 def test_rows_in_any_order_give_the_same_row():
     records = _records((470, 7, 5, 18))
-    assert_frame_equal(*(evaluate(r, "b", "c", AS_OF) for r in (records, records.sample(fraction=1, shuffle=True, seed=3))), check_exact=True)
+    assert_frame_equal(
+        *(evaluate(r, "b", "c", AS_OF) for r in (records, records.sample(fraction=1, shuffle=True, seed=3))),
+        check_exact=True,
+    )
 
 
 def test_two_looks_are_stricter_first_and_nothing_else_is_allowed():
@@ -298,7 +306,11 @@ def test_cost_ratio_bounds_hold_the_ratio_and_infinite_draws():
 
 @pytest.mark.parametrize(
     ("change", "words"),
-    [(lambda r: r.drop("slice"), "slice"), (lambda r: r.filter(pl.col("config_id") == "b"), "no evaluation records"), (lambda r: r.with_columns(pl.lit("-1").alias("cost_usd")), "negative")],
+    [
+        (lambda r: r.drop("slice"), "slice"),
+        (lambda r: r.filter(pl.col("config_id") == "b"), "no evaluation records"),
+        (lambda r: r.with_columns(pl.lit("-1").alias("cost_usd")), "negative"),
+    ],
 )  # fmt: skip
 def test_broken_records_are_named(change, words):
     with pytest.raises(DecisionError, match=words):
@@ -379,7 +391,8 @@ def _impact(after_cost="5.00", success=95, lever=100, **changes):
         after = i >= 0
         rows.append(
             {
-                "workflow": "w", "charge_date": date(2026, 9, 1) + timedelta(days=i), "session_id": f"s{i}", "calls": 100,
+                "workflow": "w", "charge_date": date(2026, 9, 1) + timedelta(days=i), "session_id": f"s{i}",
+                "calls": 100,
                 "lever_calls": lever if after else 0, "outcomes": 100, "successes": success if after else 95,
                 "cost": after_cost if after else "10.00",
             }
@@ -419,4 +432,5 @@ def test_realised_saving_grows_with_demand_not_with_it_mistaken_for_saving():
     """Twice the demand at the same unit cost is no saving and no loss."""
     assert _impact(after_cost="10.00", candidate_cost_per_call=0.1)["realised_saving"] == 0
     with pytest.raises(DecisionError, match="twice"):
-        impact(pl.DataFrame([PROMOTION, PROMOTION]), pl.DataFrame(schema=dict.fromkeys(("workflow", "charge_date", "session_id", "calls", "lever_calls", "outcomes", "successes", "cost"), pl.String)), AS_OF)  # fmt: skip
+        nothing = pl.DataFrame(schema=dict.fromkeys(PRODUCTION_COLUMNS, pl.String))
+        impact(pl.DataFrame([PROMOTION, PROMOTION]), nothing, AS_OF)

@@ -187,7 +187,9 @@ def test_exempt_cached_tokens_make_a_unit_worth_more():
     mix = Traffic({"input_uncached": 1 - h, "cache_read": h}, price)
     plain = Traffic({"input_uncached": 1.0}, price).unit_worth(100, {})
     assert mix.unit_worth(100, {"cache_read": 0.0}) == pytest.approx(plain * (1 - h + 0.1 * h) / (1 - h))
-    assert mix.unit_worth(100, {"cache_read": 0.1}) == pytest.approx(plain), "weight equal to the price ratio is neutral"
+    assert mix.unit_worth(100, {"cache_read": 0.1}) == pytest.approx(plain), (
+        "weight equal to the price ratio is neutral"
+    )
 
 
 # -- eval gate ---------------------------------------------------------------------------------------------------------
@@ -218,8 +220,14 @@ def test_newcombe_unpaired():
 def test_newcombe_and_tango_paired():
     given, expected = _of("newcombe-paired")
     a, b, c, d = np.array(given["cells_a_b_c_d"], dtype=float).T
-    assert pytest.approx(np.array(expected["newcombe"]), rel=1e-6, abs=1e-12) == np.array(newcombe_paired(a, b, c, d, given["z"])).T
-    assert pytest.approx(np.array(expected["tango"]), rel=1e-6, abs=1e-9) == np.array(tango(a + b + c + d, b, c, given["z"])).T
+    assert (
+        pytest.approx(np.array(expected["newcombe"]), rel=1e-6, abs=1e-12)
+        == np.array(newcombe_paired(a, b, c, d, given["z"])).T
+    )
+    assert (
+        pytest.approx(np.array(expected["tango"]), rel=1e-6, abs=1e-9)
+        == np.array(tango(a + b + c + d, b, c, given["z"])).T
+    )
     passes = [paired_quality(*cells, given["z"]).passes(given["margin"]) for cells in given["cells_a_b_c_d"]]
     assert passes == expected["promote_tango"]
 
@@ -233,8 +241,12 @@ def test_published_check_of_the_paired_formulas():
 def test_gate_sample_size():
     given, expected = _of("gate-sample-size")
     z = Z95 if given["alpha"] == 0.05 else None
-    assert unpaired_items(given["margin"], given["p"], given["power"], z) == pytest.approx(expected["unpaired_per_arm"], rel=1e-6)
-    assert paired_items(given["margin"], given["discordant"], given["power"], z) == pytest.approx(expected["paired_items"], rel=1e-6)
+    assert unpaired_items(given["margin"], given["p"], given["power"], z) == pytest.approx(
+        expected["unpaired_per_arm"], rel=1e-6
+    )
+    assert paired_items(given["margin"], given["discordant"], given["power"], z) == pytest.approx(
+        expected["paired_items"], rel=1e-6
+    )
     assert paired_power(500, 0.02, 0.04) == pytest.approx(0.70, abs=0.03)
     # The formula is a normal approximation; measured with the score interval it is 0.38.
     assert unpaired_power(500, 0.02, 0.95) == pytest.approx(0.38, abs=0.05)

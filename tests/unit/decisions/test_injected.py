@@ -143,7 +143,8 @@ def test_table_of_injected_faults(capsys):
     for name, (_, window, target) in CELLS.items():
         r = _measure(name, 10)
         lines.append(
-            f"{name:26s} within {window:2d} d: recall {r['recall']:.1f} (page {r['recall_page']:.1f}), delay {r['delay']} d; "
+            f"{name:26s} within {window:2d} d: recall {r['recall']:.1f} (page {r['recall_page']:.1f}), "
+            f"delay {r['delay']} d; "
             f"quiet month: {r['quiet']:.1f} candidates, {r['pages']:.1f} pages; target {target}"
         )
         if (target is not None and r["recall"] < target - 0.1001) or r["pages"] >= 1:

@@ -46,7 +46,9 @@ def _frame(matrix: dict[str, np.ndarray], scope_type="user", parent="team", **mo
     parts = []
     for scope, values in matrix.items():
         days = [AS_OF - timedelta(days=len(values) - i) for i in range(len(values))]
-        parts.append(pl.DataFrame({"scope_type": scope_type, "scope": scope, "parent": parent, "day": days, "value": values}))
+        parts.append(
+            pl.DataFrame({"scope_type": scope_type, "scope": scope, "parent": parent, "day": days, "value": values})
+        )
     return pl.concat(parts).filter(pl.col("value") > 0).with_columns(pl.lit(v).alias(k) for k, v in more.items())
 
 
@@ -158,7 +160,12 @@ def test_seasonal_z_looks_back_only_and_knows_the_hour(cut):
 def test_frames_have_exactly_the_agreed_columns():
     expected = {k: (v() if isinstance(v, type) else v) for k, v in SCHEMAS["signals"].items()}
     frame = _frame(_developers(1, 3))
-    for result in (day_signals(frame, AS_OF), trend_signals(frame, AS_OF), drift_signals(frame, AS_OF), day_signals(frame.head(0), AS_OF)):
+    for result in (
+        day_signals(frame, AS_OF),
+        trend_signals(frame, AS_OF),
+        drift_signals(frame, AS_OF),
+        day_signals(frame.head(0), AS_OF),
+    ):
         assert dict(result.schema) == expected
     assert dict(fold(empty("signals"), AS_OF).schema) == dict(none_yet().schema)
 
@@ -215,7 +222,9 @@ def test_weekly_trend():
     calm = rng.normal(100, 5, 120)
     jump = calm.copy()
     jump[-7:] *= 2.5
-    rows = trend_signals(_frame({"calm": calm, "jump": jump}, scope_type="team"), AS_OF, first_day=AS_OF - timedelta(days=1))
+    rows = trend_signals(
+        _frame({"calm": calm, "jump": jump}, scope_type="team"), AS_OF, first_day=AS_OF - timedelta(days=1)
+    )
     assert dict(zip(rows["scope"], rows["state"], strict=True)) == {"calm": "silent", "jump": "page"}
     month = trend_signals(_frame({"calm": calm}), AS_OF, recent=28, base=28)
     assert set(month["state"]) == {"silent"}
@@ -225,7 +234,9 @@ def _shares(rates: np.ndarray, seed: int, cluster: int = 10, **more) -> pl.DataF
     rng = np.random.default_rng(seed)
     hits = cluster * rng.binomial(400 // cluster, np.clip(rates, 0, 1))
     days = [AS_OF - timedelta(days=len(rates) - i) for i in range(len(rates))]
-    frame = pl.DataFrame({"scope_type": "workflow", "scope": "w", "parent": "", "day": days, "hits": hits, "n": [400] * len(rates)})
+    frame = pl.DataFrame(
+        {"scope_type": "workflow", "scope": "w", "parent": "", "day": days, "hits": hits, "n": [400] * len(rates)}
+    )
     return frame.with_columns(pl.lit(v).alias(k) for k, v in more.items())
 
 
@@ -236,18 +247,24 @@ def test_mix_shift_and_escalation():
         assert share_signals(_shares(rates, 1), AS_OF, PREMIUM_MIX, first_day=last)["state"].to_list() == [state]
     dear = _shares(risen, 1, cost_now=90.0, cost_before=50.0)
     assert share_signals(dear, AS_OF, PREMIUM_MIX, first_day=last)["state"].to_list() == ["page"]
-    small = share_signals(_shares(np.concatenate([np.full(53, 0.2), np.full(7, 0.29)]), 1), AS_OF, ESCALATION, first_day=last)
+    small = share_signals(
+        _shares(np.concatenate([np.full(53, 0.2), np.full(7, 0.29)]), 1), AS_OF, ESCALATION, first_day=last
+    )
     assert small["value"][0] - small["baseline"][0] > 0.05
 
 
-@pytest.mark.parametrize(("after", "price", "state"), [(0.9, 3.0, "silent"), (0.75, 3.0, "notice"), (0.4, 3.0, "page"), (0.4, 0.001, "notice")])
+@pytest.mark.parametrize(
+    ("after", "price", "state"),
+    [(0.9, 3.0, "silent"), (0.75, 3.0, "notice"), (0.4, 3.0, "page"), (0.4, 0.001, "notice")],
+)
 def test_cache_fall(after, price, state):
     rng = np.random.default_rng(7)
     hit = np.concatenate([0.9 + rng.normal(0, 0.008, 40), [after]])
     days = [AS_OF - timedelta(days=41 - i) for i in range(41)]
     tokens = 1e8
     frame = pl.DataFrame(
-        {"scope_type": "workflow", "scope": "w", "parent": "", "day": days, "reads": hit * tokens, "input_tokens": tokens,
+        {"scope_type": "workflow", "scope": "w", "parent": "", "day": days, "reads": hit * tokens,
+         "input_tokens": tokens,
          "price_input": price, "price_read": price / 10}
     )  # fmt: skip
     row = cache_signals(frame, AS_OF).tail(1).row(0, named=True)
@@ -272,7 +289,7 @@ def test_slow_drift_of_context():
     [
         (lambda f: f.drop("value"), "lacks the columns value"),
         (lambda f: pl.concat([f, f.head(1)]), "two rows"),
-        (lambda f: f.with_row_index().with_columns(pl.when(pl.col("index") == 0).then(pl.lit("x")).otherwise(pl.col("scope_type")).alias("scope_type")), "one scope type"),
+        (lambda f: pl.concat([f, f.head(1).with_columns(pl.lit("x").alias("scope_type"))]), "one scope type"),
     ],
 )  # fmt: skip
 def test_broken_frames_are_named(change, words):
@@ -283,7 +300,9 @@ def test_broken_frames_are_named(change, words):
 # -- incidents ---------------------------------------------------------------------------------------------------------
 
 
-def _candidate(day: int, scope="a", scope_type="user", family="spend", state="page", excess=100.0, ratio=5.0, rule="A1"):
+def _candidate(
+    day: int, scope="a", scope_type="user", family="spend", state="page", excess=100.0, ratio=5.0, rule="A1"
+):
     when = AS_OF - timedelta(days=day)
     return dict.fromkeys(SCHEMAS["signals"]) | {
         "rule": rule, "family": family, "scope_type": scope_type, "scope": scope, "day": when, "robust_z": 9.0,
@@ -296,12 +315,24 @@ def _fold(*rows, **more):
 
 
 SCOPES = pl.DataFrame(
-    {"scope_type": ["user", "user", "team"], "scope": ["a", "b", "t"], "parent_type": ["team", "team", None], "parent": ["t", "t", None], "owner": ["ana", "bo", "lea"]}
+    {
+        "scope_type": ["user", "user", "team"],
+        "scope": ["a", "b", "t"],
+        "parent_type": ["team", "team", None],
+        "parent": ["t", "t", None],
+        "owner": ["ana", "bo", "lea"],
+    }
 )
 
 
 def test_candidates_of_one_cause_are_one_incident():
-    frame = _fold(_candidate(9, state="notice"), _candidate(7), _candidate(6), _candidate(1), _candidate(6, family="mix", rule="A3"))
+    frame = _fold(
+        _candidate(9, state="notice"),
+        _candidate(7),
+        _candidate(6),
+        _candidate(1),
+        _candidate(6, family="mix", rule="A3"),
+    )
     spend = frame.filter(pl.col("family") == "spend").sort("first_day")
     assert spend["days"].to_list() == [3, 1] and spend["excess"].to_list() == [300.0, 100.0]
     assert spend["severity"].to_list() == ["page", "page"] and spend["state"].to_list() == ["closed", "open"]
@@ -309,7 +340,17 @@ def test_candidates_of_one_cause_are_one_incident():
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.lists(st.tuples(st.integers(1, 60), st.sampled_from("abc"), st.sampled_from(["page", "notice", "silent"]), st.integers(0, 500)), max_size=40))
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(1, 60),
+            st.sampled_from("abc"),
+            st.sampled_from(["page", "notice", "silent"]),
+            st.integers(0, 500),
+        ),
+        max_size=40,
+    )
+)
 def test_excess_is_conserved_order_does_not_matter_and_budgets_hold(rows):
     unique = {(d, s): (d, s, st_, e) for d, s, st_, e in rows}
     candidates = [_candidate(d, s, state=st_, excess=float(e)) for d, s, st_, e in unique.values()]
@@ -322,7 +363,12 @@ def test_excess_is_conserved_order_does_not_matter_and_budgets_hold(rows):
 
 
 def test_owner_parent_and_child():
-    frame = _fold(_candidate(1, excess=80.0), _candidate(1, "t", "team", excess=100.0), _candidate(1, "b", excess=20.0), scopes=SCOPES)
+    frame = _fold(
+        _candidate(1, excess=80.0),
+        _candidate(1, "t", "team", excess=100.0),
+        _candidate(1, "b", excess=20.0),
+        scopes=SCOPES,
+    )
     by = {(r["scope_type"], r["scope"]): r for r in frame.iter_rows(named=True)}
     assert by["team", "t"]["route"] == "parent" and by["user", "a"]["parent_id"] == by["team", "t"]["incident_id"]
     assert by["user", "b"]["parent_id"] is None and by["user", "a"]["owner"] == "ana"
@@ -330,11 +376,22 @@ def test_owner_parent_and_child():
 
 
 def test_known_changes_suppress_up_to_what_was_declared():
-    change = pl.DataFrame({"scope_type": ["user"], "scope": ["a"], "family": ["spend"], "first_day": [AS_OF - timedelta(days=5)], "last_day": [AS_OF], "multiplier": [3.0]})
+    change = pl.DataFrame(
+        {
+            "scope_type": ["user"],
+            "scope": ["a"],
+            "family": ["spend"],
+            "first_day": [AS_OF - timedelta(days=5)],
+            "last_day": [AS_OF],
+            "multiplier": [3.0],
+        }
+    )
     frame = _fold(_candidate(1, ratio=3.5), _candidate(1, "b", ratio=3.5), changes=change)
     states = {r["scope"]: (r["state"], r["route"], r["reason"]) for r in frame.iter_rows(named=True)}
     assert states == {"a": ("suppressed", "none", "known change"), "b": ("open", "page", None)}
-    assert _fold(_candidate(1, ratio=3.7), changes=change)["state"].to_list() == ["open"], "more than declared is no launch"
+    assert _fold(_candidate(1, ratio=3.7), changes=change)["state"].to_list() == ["open"], (
+        "more than declared is no launch"
+    )
 
 
 def test_what_is_no_longer_found_is_withdrawn_not_deleted():
@@ -388,7 +445,9 @@ def test_scores_of_simple_cases():
 
     def scored(*hours: int):
         at = [t0 + timedelta(hours=h) for h in hours]
-        alerts = pl.DataFrame({"series": ["a"] * len(at), "at": at}, schema={"series": pl.String, "at": pl.Datetime("us")})
+        alerts = pl.DataFrame(
+            {"series": ["a"] * len(at), "at": at}, schema={"series": pl.String, "at": pl.Datetime("us")}
+        )
         return score(alerts, windows, series=pl.Series(["a", "b"])).filter(pl.col("scope") == "").row(0, named=True)
 
     hit = scored(3, 4, 5)
