@@ -10,6 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(shell sha256sum requirements.lock 2>/dev/null | cut -c1-16)
 DAYS ?=
+BENCH ?= daily
 CLI := $(BIN)/python -m orchestration.cli
 
 export DO_NOT_TRACK := 1
@@ -55,10 +56,10 @@ test: $(STAMP) lint ## lint and every test but the long campaigns
 	exit $$((pipeline || rest))
 
 soak: $(STAMP) ## the long campaigns: thirty kills, 2,000 wrong payloads of every source
-	@$(BIN)/python -m pytest -m soak --timeout 7200 -s
+	@$(BIN)/python -m pytest -m soak --hypothesis-profile soak --timeout 7200 -s
 
-bench: $(STAMP) ## daily against full run at 120 and 420 days
-	@$(BIN)/python -m benchmarks.daily
+bench: $(STAMP) ## daily against full run at 120 and 420 days; BENCH=ledger: 5 million requests, BENCH=sources: rows per second
+	@$(BIN)/python -m benchmarks.$(BENCH)
 
 lint: $(STAMP)
 	@$(BIN)/ruff check .

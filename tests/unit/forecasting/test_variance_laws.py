@@ -129,7 +129,7 @@ def priced(draw) -> tuple[pl.DataFrame, pl.DataFrame]:
     return cells(*sides[0]), cells(*sides[1])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(months=priced(), method=st.sampled_from(["lmdi", "shapley"]))
 def test_price_and_token_mix_add_to_the_rate_effect(months, method):
     split = amounts(decompose(*months, method=method))
@@ -143,7 +143,7 @@ def test_price_and_token_mix_add_to_the_rate_effect(months, method):
         assert split.get(effect, Decimal(0)) == pytest.approx(whole.get(effect, Decimal(0)), abs=Decimal("1e-9"))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(months=priced())
 def test_two_identical_halves_of_a_cell_change_no_effect(months):
     def halves(side: pl.DataFrame) -> pl.DataFrame:
@@ -159,7 +159,7 @@ def test_two_identical_halves_of_a_cell_change_no_effect(months):
         assert float(split.get(effect, 0)) == pytest.approx(float(whole.get(effect, 0)), abs=1e-9)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(months=priced(), k=st.integers(2, 1000))
 def test_effects_scale_with_money(months, k):
     plain = [side.drop(pl.selectors.starts_with("list_cost_", "cost_")) for side in months]
