@@ -51,6 +51,14 @@ PUBLISHED = {
     "InvoiceDetail": "focus.invoice_detail",
     "BillingPeriod": "focus.billing_period",
 }
+# Of a relation's rows, beside the tests of its columns.
+ROW_TESTS = {
+    "focus_cost_and_usage_v1_2": "expression_is_true: {arguments: {expression: BilledCost is not null and ChargePeriodStart < ChargePeriodEnd}}",
+    "focus_contract_commitment": "expression_is_true: {arguments: {expression: ContractCommitmentId is not null}}",
+    "focus_invoice_detail": "expression_is_true: {arguments: {expression: BilledCost is not null and BillingPeriodStart < BillingPeriodEnd}}",
+    "focus_billing_period": "unique_combination: {arguments: {columns: [InvoiceIssuerName, BillingPeriodStart]}}",
+}
+FILE_ROW_TEST = "expression_is_true: {arguments: {expression: BilledCost is not null and charge_date is not null}}"
 FILE_RELATIONS = {
     "focus_aws_charges": "One row per charge of the AWS exports, FOCUS or CUR 2.0, mapped to FOCUS 1.4.",
     "focus_azure_charges": "One row per charge of the Azure cost exports, mapped to FOCUS 1.4: FOCUS exports, and actual and "
@@ -208,6 +216,10 @@ def render_macro(contracts: dict[str, tuple[Column, ...]], allowed: dict[str, li
 def _model_yaml(name: str, description: str, columns: tuple[Column, ...], published_as: str | None) -> Iterator[str]:
     yield f"  - name: {name}"
     yield f"    description: {json.dumps(description)}"
+    test = FILE_ROW_TEST if name in FILE_RELATIONS else ROW_TESTS.get(name)
+    if test is not None:
+        yield "    data_tests:"
+        yield f"      - {test}"
     yield "    config:"
     yield "      contract: {enforced: true}"
     if published_as:

@@ -164,12 +164,12 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _warm_up(settings: Settings) -> None:
-    """What every run needs and no source decides: the libraries, and the dbt project as parsed."""
+    """The libraries, and the dbt project as parsed for the sandbox company, which has every source."""
     from orchestration import dbt_build, definitions  # noqa: F401 - imported for the time it takes
     from orchestration.gates.suites import load
 
     load()
-    dbt_build.manifest(settings)
+    dbt_build.manifest(settings, every_source=True)
 
 
 def _days(options: argparse.Namespace, settings: Settings) -> tuple[date, date] | None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ingestion.catalog import DATASETS
 from orchestration.resources import lake_of
 from orchestration.settings import DBT_PROJECT, Settings
 from orchestration.warehouse import files_digest, seed_folders, sources_on
@@ -54,25 +55,26 @@ class NodeResult:
         return self.status in ("error", "fail", "runtime error")
 
 
-def manifest(settings: Settings) -> dict[str, Any]:
-    """The parsed project as dbt writes it; parsed again only when a file of the project changed.
+def manifest(settings: Settings, *, every_source: bool = False) -> dict[str, Any]:
+    """The parsed project as dbt writes it; parsed again only when a file of the project or the sources that are on changed.
 
-    Raises DbtProjectBroken with dbt's message.
+    `every_source`: as it will be once all sources are on. Raises DbtProjectBroken with dbt's message.
     """
-    digest = _parse_digest(settings)
+    sources = sorted({dataset.source for dataset in DATASETS}) if every_source else _sources(settings)
+    digest = _parse_digest(settings, sources)
     stamp = settings.dbt_target_dir / "parsed.txt"
     path = settings.dbt_target_dir / "manifest.json"
     if not path.is_file() or not stamp.is_file() or stamp.read_text(encoding="utf-8") != digest:
         # Written by the parse, so an object kept from another home is not enough.
         _PARSED.pop(digest, None)
-        _parsed(settings, digest)
+        _parsed(settings, sources)
         stamp.write_text(digest, encoding="utf-8")
     return _read_manifest(path, digest)
 
 
 def parse(settings: Settings) -> None:
     """Read the project now, so that no stage of this process has to. Raises DbtProjectBroken."""
-    _parsed(settings, _parse_digest(settings))
+    _parsed(settings, _sources(settings))
 
 
 def build(settings: Settings, stage: str, *, full_refresh: bool) -> list[NodeResult]:
@@ -84,7 +86,7 @@ def build(settings: Settings, stage: str, *, full_refresh: bool) -> list[NodeRes
     """
     keeps = not full_refresh and stage in _REMEMBERED
     results = invoke(settings, ["build", *selection(stage, keeps=keeps), *(["--full-refresh"] if full_refresh else [])])
-    return _with_kept(_parsed(settings, _parse_digest(settings)), stage, results) if keeps else results
+    return _with_kept(_parsed(settings, _sources(settings)), stage, results) if keeps else results
 
 
 def invoke(settings: Settings, arguments: list[str]) -> list[NodeResult]:
@@ -93,8 +95,9 @@ def invoke(settings: Settings, arguments: list[str]) -> list[NodeResult]:
 
     # The manifest is written by the parse; writing it again for every stage costs more than most models.
     whole = [*_quiet(settings), *arguments, "--no-write-json", *_project(settings)]
-    parsed = _parsed(settings, _parse_digest(settings))
-    with _environment(_variables(settings)), _released_file():
+    sources = _sources(settings)
+    parsed = _parsed(settings, sources)
+    with _environment(_variables(settings, sources)), _released_file():
         outcome = dbtRunner(manifest=parsed).invoke(whole)
     if outcome.exception is not None or outcome.result is None:
         raise DbtProjectBroken(f"dbt could not do {' '.join(arguments)}: {outcome.exception}")
@@ -113,8 +116,9 @@ def listed(settings: Settings, options: list[str]) -> list[str]:
     """Names of the nodes that these selection options mean, without building any."""
     from dbt.cli.main import dbtRunner
 
-    parsed = _parsed(settings, _parse_digest(settings))
-    with _environment(_variables(settings)), _released_file():
+    sources = _sources(settings)
+    parsed = _parsed(settings, sources)
+    with _environment(_variables(settings, sources)), _released_file():
         outcome = dbtRunner(manifest=parsed).invoke([*_quiet(settings), "list", *options, *_project(settings)])
     if not outcome.success:
         raise DbtProjectBroken(f"dbt could not list {options}: {outcome.exception}")
@@ -173,13 +177,18 @@ def _read_manifest(path: Path, digest: str) -> dict[str, Any]:
 _PARSED: dict[str, Any] = {}
 
 
-def _parsed(settings: Settings, digest: str) -> Any:
+def _sources(settings: Settings) -> list[str]:
+    return sources_on(settings, lake_of(settings))
+
+
+def _parsed(settings: Settings, sources: list[str]) -> Any:
     """dbt's manifest object, kept for the later stages of this process so that only the first one parses."""
+    digest = _parse_digest(settings, sources)
     if digest not in _PARSED:
         from dbt.cli.main import dbtRunner
 
         settings.dbt_target_dir.mkdir(parents=True, exist_ok=True)
-        with _environment(_variables(settings)), _released_file():
+        with _environment(_variables(settings, sources)), _released_file():
             outcome = dbtRunner().invoke([*_quiet(settings), "parse", *_project(settings)])
         if not outcome.success:
             raise DbtProjectBroken(f"dbt could not parse {DBT_PROJECT.name}: {outcome.exception}")
@@ -188,19 +197,19 @@ def _parsed(settings: Settings, digest: str) -> Any:
     return _PARSED[digest]
 
 
-def _parse_digest(settings: Settings) -> str:
+def _parse_digest(settings: Settings, sources: list[str]) -> str:
     folders = [DBT_PROJECT / f for f in ("models", "macros", "tests")] + seed_folders(settings)
     text = files_digest(folders, (".sql", ".csv", ".yml"))
     project = (DBT_PROJECT / "dbt_project.yml").read_text(encoding="utf-8")
     profiles = (DBT_PROJECT / "profiles.yml").read_text(encoding="utf-8")
     selectors = (DBT_PROJECT / "selectors.yml").read_text(encoding="utf-8")
     # Paths are left out: the parsed project is the same wherever the warehouse lies.
-    chosen = f"{settings.profile} {settings.company_seeds} {sources_on(settings, lake_of(settings))}"
+    chosen = f"{settings.profile} {settings.company_seeds} {sources}"
     return f"{text} {hashlib.sha256((project + profiles + selectors + chosen).encode()).hexdigest()[:16]}"
 
 
-def _variables(settings: Settings) -> dict[str, str]:
-    return settings.dbt_environment() | {"AISL_SOURCES": f" {' '.join(sources_on(settings, lake_of(settings)))} "}
+def _variables(settings: Settings, sources: list[str]) -> dict[str, str]:
+    return settings.dbt_environment() | {"AISL_SOURCES": f" {' '.join(sources)} "}
 
 
 def _quiet(settings: Settings) -> list[str]:
