@@ -113,20 +113,14 @@ def _plant(monkeypatch: pytest.MonkeyPatch, stage: str, statement: str) -> None:
     monkeypatch.setattr(dbt_build, "build", spoilt)
 
 
-def test_a_share_too_much_is_stopped_at_the_ledger_door_and_a_full_rebuild_mends_it(
-    home: Home, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before = content(home)
-    with monkeypatch.context() as planted:
-        _plant(
-            planted,
-            "ledger",
-            "update ledger.fct_attribution_ledger set BilledCost = BilledCost + 0.00000000000001 where ledger_id ="
-            " (select min(ledger_id) from ledger.fct_attribution_ledger)",
-        )
-        stopped(home, "ledger", "ledger_days_with_a_difference", assets=FROM["ledger"])
-    assert home.run(full=True), (home.failed, home.failures)
-    assert content(home) == before, "incremental and full builds differ"
+def test_a_share_too_much_is_stopped_at_the_ledger_door(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    _plant(
+        monkeypatch,
+        "ledger",
+        "update ledger.fct_attribution_ledger set BilledCost = BilledCost + 0.00000000000001 where ledger_id ="
+        " (select min(ledger_id) from ledger.fct_attribution_ledger)",
+    )
+    stopped(home, "ledger", "ledger_days_with_a_difference", assets=FROM["ledger"])
 
 
 def test_a_day_lost_in_a_mart_is_stopped_at_the_marts_door(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
