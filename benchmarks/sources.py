@@ -162,6 +162,8 @@ def _one(kind: str, times: int) -> Row:
             files = _copies(settings, key, times)
             if files:
                 listed = ", ".join(f"'{file}'" for file in files)
+                # Snapshots are tables, which a view does not replace.
+                _drop_table(connection, key)
                 connection.execute(f'create or replace view raw."{key}" as select * from read_parquet([{listed}])')
                 read.append(key)
         rows_in = sum(_number(connection, f'select count(*) from raw."{key}"') for key in read)
@@ -183,6 +185,12 @@ def _one(kind: str, times: int) -> Row:
         "rows_in": rows_in, "rows": rows, "billed": str(billed), "seconds": seconds, "cpu": cpu, "scan": scan, "peak": peak,
         "start": start,
     }  # fmt: skip
+
+
+def _drop_table(connection: Any, key: str) -> None:
+    tables = connection.execute("select table_name from duckdb_tables() where schema_name = 'raw'").fetchall()
+    if (key,) in tables:
+        connection.execute(f'drop table raw."{key}"')
 
 
 def _number(connection: Any, query: str) -> Any:
