@@ -84,6 +84,18 @@
 ]) }}
 {%- endmacro %}
 
+{#- A commit; var commit_models. Required: account, repo, sha, key_texts, authored_at, committed_at. key_texts: JSON array of
+    the texts of its subject that look like a ticket (SRCH-42, UTF-8, #12). Author: looked up by author_id, else by
+    author_login, else by author_email (lower case). authored_at: when it was written; committed_at: made as it is now. -#}
+{% macro commit_columns() -%}
+{{ return([
+    ('account', 'string', none), ('repo', 'string', none), ('sha', 'string', none), ('author_id', 'string', none),
+    ('author_id_system', 'string', none), ('author_login', 'string', none), ('author_login_system', 'string', none),
+    ('author_email', 'string', none), ('is_bot', 'boolean', 'false'), ('is_merge', 'boolean', 'false'),
+    ('key_texts', 'string', none), ('authored_at', 'timestamp', none), ('committed_at', 'timestamp', none)
+]) }}
+{%- endmacro %}
+
 {#- Select list of one row of a shape: `work_row(sprint_columns(), {...}, 'sprint')`. -#}
 {% macro work_row(columns, values, contract) -%}
 {{ contract_row(columns, values, {}, contract) }}

@@ -1,4 +1,4 @@
-"""GitHub repositories: pull requests, issues, deployments."""
+"""GitHub repositories: pull requests, issues, deployments, commits."""
 
 from __future__ import annotations
 
@@ -53,5 +53,19 @@ DATASETS: tuple[Dataset, ...] = (
             "is_production": "bool",
             **instants("created_at", "updated_at", "first_success_at"),
         },
+    ),
+    # A commit stays as it is, but comes to the default branch later than its day, with its merge: a month is asked again.
+    _of(
+        name="commits",
+        grain="commit of the default branch by the day it was committed",
+        restatement_days=30,
+        identity=("repo", "sha"),
+        columns={
+            **text("repo", "sha", "author_id", "author_login", "author_type", "author_email"),
+            "key_texts": "json",
+            **counts("parent_count"),
+            **instants("authored_at", "committed_at"),
+        },
+        notes="Of a message only what looks like a ticket in its first line lands, an e-mail address only without an account.",
     ),
 )

@@ -1,4 +1,4 @@
-"""GitLab projects: merge requests, issues, deployments."""
+"""GitLab projects: merge requests, issues, deployments, commits."""
 
 from __future__ import annotations
 
@@ -62,5 +62,19 @@ DATASETS: tuple[Dataset, ...] = (
             **instants("created_at", "updated_at", "finished_at"),
         },
         notes="Without a tier, an environment named production or prod is production.",
+    ),
+    # A commit stays as it is, but is pushed later than its day: a month is asked again.
+    _of(
+        name="commits",
+        grain="commit of any branch by the day it was committed",
+        restatement_days=30,
+        identity=("repo", "sha"),
+        columns={
+            **text("repo", "sha", "author_email"),
+            "key_texts": "json",
+            **counts("parent_count"),
+            **instants("authored_at", "committed_at"),
+        },
+        notes="Of a message only what looks like a ticket in its first line lands.",
     ),
 )

@@ -1,7 +1,7 @@
-"""GitHub REST: pull requests, issues, deployments with their first success.
+"""GitHub REST: pull requests, issues, deployments with their first success, commits of the default branch.
 
-Lists are walked newest first, once for all wanted days. Bodies are never decoded. People are known by their numeric
-id, because a login can be renamed.
+Lists are walked newest first, once for all wanted days. Bodies are never decoded, and of a commit's message only what
+looks like a ticket lands. People are known by their numeric id, because a login can be renamed.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from ingestion.pages import ArrayPage, LinkPages, walk
 from ingestion.records import Batch, Integer, Reader, Refused, Row, Text
 from ingestion.source import SourceConfig
 from ingestion.system import Connector, Http, System
+from ingestion.trackers.keys import key_texts
 from ingestion.windows import Window
 
 BASE_URL = "https://api.github.com"
@@ -128,11 +129,56 @@ class Status(msgspec.Struct):
     created_at: datetime
 
 
+class CommitAccount(msgspec.Struct):
+    """The account of a commit's author: null or empty when nobody has the author's e-mail address."""
+
+    id: Integer | None = None
+    login: Text | None = None
+    type: Text | None = None
+
+
+class Authored(msgspec.Struct):
+    """Who wrote a commit and when, as the commit itself says."""
+
+    date: datetime | None = None
+    email: Text | None = None
+
+
+class Committed(msgspec.Struct):
+    """When a commit was made as it is now; a rebase or an amendment makes it anew and keeps who wrote it and when."""
+
+    date: datetime
+
+
+class CommitText(msgspec.Struct):
+    """What git keeps of a commit."""
+
+    message: str
+    committer: Committed
+    author: Authored | None = None
+
+
+class Parent(msgspec.Struct):
+    """A commit that another follows."""
+
+    sha: Text
+
+
+class Commit(msgspec.Struct):
+    """A commit as the list shows it."""
+
+    sha: Text
+    commit: CommitText
+    parents: list[Parent]
+    author: CommitAccount | None = None
+
+
 T = TypeVar("T")
 
 PULLS = BY_KEY["github__pulls"]
 ISSUES = BY_KEY["github__issues"]
 DEPLOYMENTS = BY_KEY["github__deployments"]
+COMMITS = BY_KEY["github__commits"]
 
 
 def fetch_pulls(client: Client, config: SourceConfig, windows: Sequence[Window]) -> Iterator[tuple[Window, Batch]]:
@@ -166,6 +212,12 @@ def fetch_deployments(
         return _deployment_row(repo, d, known)
 
     yield from _fetch(client, config, windows, DEPLOYMENTS, "deployments", (), Deployment, lambda d: d.created_at, row)
+
+
+def fetch_commits(client: Client, config: SourceConfig, windows: Sequence[Window]) -> Iterator[tuple[Window, Batch]]:
+    """Commits of the default branch by the day they were committed."""
+    asked = tuple((name, f"{at:%Y-%m-%dT%H:%M:%SZ}") for name, at in (("since", windows[0].start), ("until", windows[-1].end)))
+    yield from _fetch(client, config, windows, COMMITS, "commits", asked, Commit, lambda c: c.commit.committer.date, commit_row)
 
 
 def _fetch(
@@ -214,6 +266,17 @@ def _deployment_row(repo: str, d: Deployment, statuses: Sequence[Status]) -> Row
     )  # fmt: skip
 
 
+def commit_row(repo: str, c: Commit) -> Row:
+    """One commit in the order of the catalog. The e-mail address lands only where no account stands for the author."""
+    authored, account = c.commit.author or Authored(), c.author or CommitAccount()
+    committed_at = c.commit.committer.date
+    is_known = account.id is not None
+    return (
+        repo, c.sha, str(account.id) if is_known else None, account.login, account.type, None if is_known else authored.email,
+        key_texts(c.commit.message), len(c.parents), authored.date or committed_at, committed_at,
+    )  # fmt: skip
+
+
 def _who(account: Account | None) -> tuple[str | None, str | None]:
     return (str(account.id), account.login) if account else (None, None)
 
@@ -233,6 +296,7 @@ SYSTEM = System(
         Connector(PULLS, fetch_pulls),
         Connector(ISSUES, fetch_issues),
         Connector(DEPLOYMENTS, fetch_deployments),
+        Connector(COMMITS, fetch_commits),
     ),
     Http(BASE_URL, _question, headers),
 )

@@ -1,7 +1,8 @@
-"""GitLab REST: merge requests, issues, deployments.
+"""GitLab REST: merge requests, issues, deployments, commits of every branch.
 
-Lists are walked newest update first, once for all wanted days. Descriptions are never decoded. People are known by their
-numeric id, because a username can be changed.
+Lists are walked newest update first, once for all wanted days. Descriptions are never decoded, and of a commit's message
+only what looks like a ticket lands. People are known by their numeric id, because a username can be changed; commits name
+their author by e-mail address only.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from ingestion.errors import RequestRejected
 from ingestion.records import Batch, Integer, Row, Text
 from ingestion.source import SourceConfig
 from ingestion.system import Connector, Http, System
+from ingestion.trackers.keys import key_texts
 from ingestion.windows import Window, midnight
 
 BASE_URL = "https://gitlab.com/api/v4"
@@ -137,9 +139,21 @@ class Deployment(msgspec.Struct):
     deployable: Job | None = None
 
 
+class Commit(msgspec.Struct):
+    """A commit as the list shows it; `title` is the first line of its message."""
+
+    id: Text
+    title: str
+    committed_date: datetime
+    parent_ids: list[Text]
+    author_email: Text | None = None
+    authored_date: datetime | None = None
+
+
 MERGE_REQUESTS = BY_KEY["gitlab__merge_requests"]
 ISSUES = BY_KEY["gitlab__issues"]
 DEPLOYMENTS = BY_KEY["gitlab__deployments"]
+COMMITS = BY_KEY["gitlab__commits"]
 
 
 def fetch_merge_requests(
@@ -165,6 +179,14 @@ def fetch_deployments(
     yield from _fetch(
         client, config, windows, DEPLOYMENTS, "deployments", (), Deployment, touched, deployment_row
     )
+
+
+def fetch_commits(client: Client, config: SourceConfig, windows: Sequence[Window]) -> Iterator[tuple[Window, Batch]]:
+    """Commits of every branch by the day they were committed."""
+    since, until = (f"{at:%Y-%m-%dT%H:%M:%SZ}" for at in (windows[0].start, windows[-1].end))
+    asked = (("all", "true"), ("since", since), ("until", until), ("per_page", ROWS_PER_PAGE))
+    lists = [(name, Call(f"/projects/{quote(name, safe='')}/repository/commits", asked)) for name in projects(config)]
+    return newest_first(client, windows, COMMITS, lists, Commit, lambda c: c.committed_date, commit_row)
 
 
 def _fetch(
@@ -226,6 +248,13 @@ def deployment_row(repo: str, d: Deployment) -> Row:
     )  # fmt: skip
 
 
+def commit_row(repo: str, c: Commit) -> Row:
+    """One commit in the order of the catalog."""
+    return (
+        repo, c.id, c.author_email, key_texts(c.title), len(c.parent_ids), c.authored_date or c.committed_date, c.committed_date,
+    )  # fmt: skip
+
+
 def _who(account: Account | None) -> tuple[str | None, str | None]:
     return (str(account.id), account.username) if account else (None, None)
 
@@ -244,6 +273,7 @@ SYSTEM = System(
         Connector(MERGE_REQUESTS, fetch_merge_requests),
         Connector(ISSUES, fetch_issues),
         Connector(DEPLOYMENTS, fetch_deployments),
+        Connector(COMMITS, fetch_commits),
     ),
     Http(BASE_URL, _question, headers),
 )

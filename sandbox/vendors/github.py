@@ -1,4 +1,4 @@
-"""GitHub REST: pull requests, issues (pull requests among them), deployments and their statuses."""
+"""GitHub REST: pull requests, issues (pull requests among them), deployments and their statuses, commits."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import datetime as dt
 from typing import Any
 
 from sandbox import calendar, canaries
+from sandbox.commits import Commit, commits
 from sandbox.company import GITHUB_REPOS, PEOPLE, REPOS, TEAMS, members
 from sandbox.vendors.base import Answer, Refusal, Request, World, spoil_records
 from sandbox.work import DAY, HOUR, SECOND, Pull, day_start, micros
@@ -41,6 +42,8 @@ def handle(world: World, request: Request) -> Answer:
         return _page(world, request, _issues(world, request, repo))
     if rest == ["deployments"]:
         return _page(world, request, _deployments(world, request, repo))
+    if rest == ["commits"]:
+        return _page(world, request, _commits(world, request, repo))
     if len(rest) == 3 and rest[0] == "deployments" and rest[2] == "statuses":
         return _page(world, request, _statuses(world, repo, rest[1]))
     raise Refusal(404, {"message": "Not Found"})
@@ -161,6 +164,37 @@ def _issues(world: World, request: Request, repo: str) -> list[dict[str, Any]]:
     if request.one("sort", "created") == "created":
         kept.sort(key=lambda r: r["created_at"], reverse=True)
     return kept[::-1] if request.one("direction", "desc") == "asc" else kept
+
+
+def _commits(world: World, request: Request, repo: str) -> list[dict[str, Any]]:
+    """Commits of the default branch, newest first; `since` and `until` go by when they were committed."""
+    clock, floor = micros(world.clock), _since_start(world)
+    company = world.company
+    every = world.once("commits", lambda: commits(company.seed, company.plan))
+    records = world.once(("github-commits", repo), lambda: sorted(
+        ((c.committed, _commit(c)) for c in every if c.repo == repo and c.committed >= floor and c.is_shown(clock)),
+        key=lambda f: (-f[0], f[1]["sha"]),
+    ))  # fmt: skip
+    since, until = (request.one(name) for name in ("since", "until"))
+    first = micros(calendar.parse_instant(since)) if since else 0
+    last = micros(calendar.parse_instant(until)) if until else clock
+    return [record for at, record in records if first <= at <= last]
+
+
+def _commit(c: Commit) -> dict[str, Any]:
+    email = "49699333+dependabot[bot]@users.noreply.github.com" if c.person < 0 else PEOPLE[c.person].email
+    account = None if c.is_unlinked else _user(c.person, c.login)
+    signed = {"name": canaries.COMMIT_AUTHOR, "email": email}
+    return {
+        "sha": c.sha, "node_id": f"C_{c.sha[:12]}", "url": f"https://api.github.example/commits/{c.sha}", "author": account,
+        "committer": {"id": 19_864_447, "login": "web-flow", "type": "User"} if c.parents > 1 else account,
+        "commit": {
+            "author": {**signed, "date": _time(c.authored)}, "committer": {**signed, "date": _time(c.committed)},
+            "message": c.message, "tree": {"sha": c.sha[::-1]}, "comment_count": 0,
+            "verification": {"verified": False, "reason": "unsigned", "signature": None, "payload": None},
+        },
+        "parents": [{"sha": f"{c.sha[n:]}{c.sha[:n]}"} for n in range(1, c.parents + 1)],
+    }  # fmt: skip
 
 
 def _deployments(world: World, request: Request, repo: str) -> list[dict[str, Any]]:

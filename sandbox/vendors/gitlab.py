@@ -1,4 +1,4 @@
-"""GitLab REST v4: merge requests, issues and deployments of one project."""
+"""GitLab REST v4: merge requests, issues, deployments and commits of one project."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from sandbox import calendar, canaries
+from sandbox.commits import Commit, commits
 from sandbox.company import GITLAB_REPO, LINEAR_TEAM, PEOPLE, members
 from sandbox.vendors.base import Answer, Refusal, Request, World, spoil_records
 from sandbox.work import DAY, HOUR, SECOND, Deployment, Pull, day_start, micros
@@ -36,10 +37,12 @@ def handle(world: World, request: Request) -> Answer:
     if request.header("private-token") != SECRET and request.header("authorization") != f"Bearer {SECRET}":
         raise Refusal(401, {"message": "401 Unauthorized"})
     parts = request.path.strip("/").split("/")
-    if parts[:3] != ["api", "v4", "projects"] or len(parts) != 5 or unquote(parts[3]) not in (PROJECT, str(PROJECT_ID)):
+    if parts[:3] != ["api", "v4", "projects"] or len(parts) < 5 or unquote(parts[3]) not in (PROJECT, str(PROJECT_ID)):
         raise Refusal(404, {"message": "404 Project Not Found"})
+    if parts[4:] == ["repository", "commits"]:
+        return _page(world, request, _commits(world, request), is_counted=False)
     kinds = {"merge_requests": _merge_requests, "issues": _issues, "deployments": _deployments}
-    if parts[4] not in kinds:
+    if len(parts) != 5 or parts[4] not in kinds:
         raise Refusal(404, {"error": "404 Not Found"})
     if parts[4] == "deployments" and request.one("updated_after") and request.one("order_by") != "updated_at":
         raise Refusal(400, {"message": "400 Bad request - `updated_at` filter and `updated_at` sorting must be paired"})
@@ -56,11 +59,13 @@ def handle(world: World, request: Request) -> Answer:
     return _page(world, request, [r for _, r in kept])
 
 
-def _page(world: World, request: Request, items: list[dict[str, Any]]) -> Answer:
+def _page(world: World, request: Request, items: list[dict[str, Any]], is_counted: bool = True) -> Answer:
     size, number = min(max(int(request.one("per_page", "20")), 1), 100), int(request.one("page", "1"))
     last = max(1, -(-len(items) // size))
     page = spoil_records(world.faults, "gitlab", request.path, items[(number - 1) * size : number * size], ("iid",))
-    headers = {"X-Page": str(number), "X-Per-Page": str(size), "X-Total": str(len(items)), "X-Total-Pages": str(last), "X-Next-Page": ""}
+    headers = {"X-Page": str(number), "X-Per-Page": str(size), "X-Next-Page": ""}
+    if is_counted:
+        headers |= {"X-Total": str(len(items)), "X-Total-Pages": str(last)}
     if number < last and not world.faults.find("missing_page", "gitlab", request.path):
         headers["X-Next-Page"] = str(number + 1)
         query = "&".join(
@@ -68,6 +73,34 @@ def _page(world: World, request: Request, items: list[dict[str, Any]]) -> Answer
         )
         headers["Link"] = f'<{request.base_url}{request.path}?{query}>; rel="next"'
     return Answer(200, page, headers)
+
+
+def _commits(world: World, request: Request) -> list[dict[str, Any]]:
+    """Commits, newest first; of every branch with `all=true`, else of the default branch."""
+    clock, company = micros(world.clock), world.company
+    every = world.once("commits", lambda: commits(company.seed, company.plan))
+    since, until = (request.one(name) for name in ("since", "until"))
+    first = max(_floor(world), micros(calendar.parse_instant(since)) if since else 0)
+    last = micros(calendar.parse_instant(until)) if until else clock
+    found = [c for c in every if c.repo == GITLAB_REPO and first <= c.committed <= last and c.is_shown(clock)]
+    if request.one("all") != "true":
+        found = [c for c in found if c.merged is not None and c.merged <= clock]
+    return [_commit(c) for c in sorted(found, key=lambda c: (-c.committed, c.sha))]
+
+
+def _commit(c: Commit) -> dict[str, Any]:
+    """The author is an e-mail address; every other engineer keeps theirs private, so it is one of the host's."""
+    email = f"{_BOT['username']}@noreply.gitlab.example"
+    if c.person >= 0:
+        user = _user(c.person)
+        email = PEOPLE[c.person].email if c.person % 2 else f"{user['id']}-{user['username']}@users.noreply.gitlab.com"
+    return {
+        "id": c.sha, "short_id": c.sha[:8], "created_at": _time(c.committed), "title": c.subject, "message": c.message,
+        "parent_ids": [f"{c.sha[n:]}{c.sha[:n]}" for n in range(1, c.parents + 1)],
+        "author_name": canaries.COMMIT_AUTHOR, "author_email": email, "authored_date": _time(c.authored),
+        "committer_name": canaries.COMMIT_AUTHOR, "committer_email": email, "committed_date": _time(c.committed),
+        "trailers": {}, "extended_trailers": {}, "web_url": f"https://gitlab.example/{PROJECT}/-/commit/{c.sha}",
+    }  # fmt: skip
 
 
 def _time(micro: int | None) -> str | None:

@@ -14,6 +14,7 @@ from typing import Any
 import polars as pl
 
 from sandbox import build, calendar, work
+from sandbox.commits import Commit, commits
 from sandbox.company import PEOPLE, TEAM_INDEX, TEAMS, VIRTUAL_KEYS
 from sandbox.requests import FAILED
 
@@ -46,8 +47,9 @@ def _days(first: int, last: int) -> list[dt.date]:
     return [EPOCH + dt.timedelta(days=n) for n in range(first // work.DAY, last // work.DAY + 1)]
 
 
-def activity_of(plan: work.Work, wanted: set[dt.date]) -> list[tuple[dt.date, str, str, int]]:
-    """Day, person, ticket and weight: 1 for a ticket in progress, 1 for each pull request opened or merged."""
+def activity_of(plan: work.Work, wanted: set[dt.date], made: list[Commit]) -> list[tuple[dt.date, str, str, int]]:
+    """Day, person, ticket and weight: 1 for a ticket in progress, 1 for each pull request opened or merged, 1 for the commits
+    of the day that name it."""
     weights: Counter[tuple[dt.date, str, str]] = Counter()
     for issue in plan.issues:
         if issue.assignee >= 0 and issue.started is not None and issue.done is not None:
@@ -58,6 +60,8 @@ def activity_of(plan: work.Work, wanted: set[dt.date]) -> list[tuple[dt.date, st
             for at in (pull.created, pull.merged):
                 if at is not None:
                     weights[_days(at, at)[0], PEOPLE[pull.author].person_id, plan.issues[pull.issue].key] += 1
+    named = {(_days(c.authored, c.authored)[0], PEOPLE[c.person].person_id, k) for c in made if c.person >= 0 for k in c.keys}
+    weights.update(named)
     return [(*key, weight) for key, weight in weights.items() if key[0] in wanted]
 
 
@@ -140,7 +144,7 @@ def put(warehouse: Any, model: str, frame: pl.DataFrame) -> None:
         connection.execute(f"create table ledger.{model} as select {chosen} from frame")
 
 
-def land(warehouse: Any, seed: int, days: int, scale: float) -> None:
+def land(warehouse: Any, seed: int, days: int, scale: float, with_commits: bool = True) -> None:
     """Make the company of `seed`, put its requests and work into the warehouse and build ledger pools and fidelity error."""
     span = calendar.days_ending(days)
     company = build.generate(span, seed, scale)
@@ -156,7 +160,9 @@ def land(warehouse: Any, seed: int, days: int, scale: float) -> None:
     )
     put(warehouse, "dim_branch", ties)
     names = ["person_id", "work_item_key", "weight", "share_ppm", "share_ppm_to", "charge_date"]
-    worked = pl.DataFrame(_shared(activity_of(company.plan, set(span))), schema=names, orient="row")
+    clock = work.day_start(span[-1]) + work.DAY + 6 * work.HOUR
+    made = [c for c in commits(seed, company.plan) if c.is_shown(clock)] if with_commits else []
+    worked = pl.DataFrame(_shared(activity_of(company.plan, set(span), made)), schema=names, orient="row")
     put(warehouse, "fct_work_activity", worked)
     people = [(p.person_id, TEAMS[TEAM_INDEX[p.team]].team, dt.date(1900, 1, 1), dt.date(9999, 12, 31)) for p in PEOPLE]
     put(warehouse, "dim_person", pl.DataFrame(people, schema=["person_id", "team", "valid_from", "valid_to"], orient="row"))

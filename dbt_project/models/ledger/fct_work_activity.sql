@@ -1,5 +1,6 @@
 -- Point in time: a day is told by events up to its end, so it stays as it is when the issue moves on later.
--- Weight 1 for an issue assigned and in progress at any moment of the day, 1 for each pull request opened or merged.
+-- Weight 1 for an issue assigned and in progress at any moment of the day, 1 for each pull request opened or merged, 1 for
+-- the commits of the day that name it, however many: a commit may be as small as one likes, so their number says little.
 with issues as (
 {{ handed_over('work_item_models', work_item_columns()) }}
 ),
@@ -123,6 +124,10 @@ weights as (
         union all
         select charge_date, person_id, work_item_key, 1 as weight
         from pull_request_events
+        where charge_date < (select as_of_date from horizon)
+        union all
+        select charge_date, person_id, work_item_key, 1 as weight
+        from {{ ref('int_commit_activity') }}
         where charge_date < (select as_of_date from horizon)
     ) as evidence
     group by charge_date, person_id, work_item_key

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from ingestion.trackers.github import Deployment, Issue, Pull, Status
+from ingestion.trackers.github import Commit, Deployment, Issue, Pull, Status
 
 FILE = Path(__file__).parents[2] / "fixtures/trackers/github_openapi_examples.json.gz"
 EXAMPLES = {e["operation_id"]: e["body"] for e in json.loads(gzip.decompress(FILE.read_bytes()))}
@@ -24,6 +24,7 @@ EXAMPLES = {e["operation_id"]: e["body"] for e in json.loads(gzip.decompress(FIL
         ("issues/list-for-repo", Issue, {"number": 1347}),
         ("repos/list-deployments", Deployment, {"environment": "production"}),
         ("repos/get-deployment", Deployment, {"environment": "production"}),
+        ("repos/list-commits", Commit, {"sha": "6dcb09b5b57875f334f61aebed695e2e4193db5e"}),
         ("repos/list-deployment-statuses", Status, {"state": "success"}),
     ],
 )

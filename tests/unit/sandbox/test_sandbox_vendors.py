@@ -244,7 +244,7 @@ def test_forbidden_texts_are_really_sent(client):
     texts.append(json.dumps(client.anthropic("api_keys", limit=1000)))
     texts.append(json.dumps(client.openai("projects/proj_gateway01/api_keys")))
     texts.append(client.jira("api/3/search/jql", {"jql": "project = SUPP", "fields": ["summary"]}).text)
-    texts.append(client.github("repos/acme/agents/pulls", state="all").text)
+    texts += [client.github(f"repos/acme/agents/{name}", state="all", per_page=100).text for name in ("pulls", "commits")]
     query = {"query": "query { issues(first: 5) { nodes { description } pageInfo { hasNextPage } } }"}
     key = {"authorization": client.env["AISL_LINEAR_API_KEY"], "content-type": "application/json"}
     texts.append(client.send(f"{client.env['AISL_LINEAR_BASE_URL']}/graphql", key, json.dumps(query).encode()).text)
