@@ -12,7 +12,7 @@ import numpy as np
 
 from sandbox import calendar, canaries
 from sandbox.company import GITLAB_REPO, PEOPLE, TEAMS, token
-from sandbox.work import DAY, HOUR, SECOND, Pull, Work, day_start
+from sandbox.work import HOUR, SECOND, Pull, Work, day_start
 
 _PURPOSE = 31
 # Commits of one engineer on one weekday.
