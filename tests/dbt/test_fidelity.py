@@ -18,16 +18,18 @@ from tests.dbt.fidelity_frames import METHODS, Measured, land, measure
 
 SEEDS = int(os.environ.get("AISL_FIDELITY_SEEDS", "40"))
 DAYS, SCALE = 56, 0.3
+COMMIT_SEEDS = int(os.environ.get("AISL_COMMIT_SEEDS", "1"))
 # The published intervals promise at least this much.
 COVERAGE = 0.9
 
 
-def campaign(path: Path, seeded: Path, project, seeds: Iterable[int]) -> list[Measured]:
+def campaign(path: Path, seeded: Path, project, seeds: Iterable[int], with_commits: bool = True) -> list[Measured]:
+    path.parent.mkdir(exist_ok=True)
     shutil.copy(seeded, path)
     warehouse = Warehouse(path, project)
     found = []
     for seed in seeds:
-        land(warehouse, seed, DAYS, SCALE)
+        land(warehouse, seed, DAYS, SCALE, with_commits)
         found += measure(warehouse, seed)
     return found
 
@@ -80,3 +82,16 @@ def test_a_seed_s_published_error_is_near_the_true_one(tmp_path, seeded_file, pr
     # The nearer the evidence, the smaller the error.
     by_method = {m.method: m.true for m in found}
     assert by_method["session_ticket"] <= by_method["branch_ticket"] < by_method["person_activity"] < by_method["team_activity"]
+
+
+def test_commits_make_the_day_of_an_engineer_truer(tmp_path, seeded_file, project):
+    """The same company twice, with its commits as evidence and without: the person tier's true error does not grow by them."""
+    seeds = range(1, COMMIT_SEEDS + 1)
+    found = {kind: campaign(tmp_path / f"{kind}/warehouse.duckdb", seeded_file, project, seeds, kind == "with") for kind in ("without", "with")}
+    errors = {kind: [m.true for m in rows if m.method == "person_activity"] for kind, rows in found.items()}
+    print("\n" + "\n".join(f"{kind}: {[f'{e:.4f}' for e in rows]}" for kind, rows in errors.items()))
+    assert len(errors["with"]) == len(errors["without"]) == COMMIT_SEEDS
+    assert sum(errors["with"]) <= sum(errors["without"])
+    by_method = {m.method: m for m in found["with"] if m.seed == 1}
+    for m in (m for m in found["without"] if m.seed == 1 and m.method in ("session_ticket", "branch_ticket")):
+        assert by_method[m.method].true == m.true

@@ -66,7 +66,7 @@ def test_github_lists_the_default_branch_newest_first_and_each_commit_once(clien
 def test_gitlab_lists_every_branch_only_when_asked_and_never_counts(client):
     headers = {"private-token": client.env["AISL_GITLAB_TOKEN"]}
     url = f"{client.env['AISL_GITLAB_BASE_URL']}/projects/acme%2Ftooling/repository/commits"
-    query = {"since": "2026-10-01T00:00:00Z", "per_page": 100}
+    query = {"since": "2026-10-13T00:00:00Z", "per_page": 100}
     every, main = (client.get(url, headers, {**query, **more}) for more in ({"all": "true"}, {}))
     assert {c["id"] for c in main.json} < {c["id"] for c in every.json} and "X-Total" not in every.headers
     private = {c["author_email"] for c in every.json if "users.noreply" in c["author_email"]}
