@@ -15,7 +15,8 @@ RANGE_END = "dagster/asset_partition_range_end"
 BILLING_MONTHS, DAILY = "billing_months", "daily"
 
 _MONTHLY = [raw_key(d) for d in DATASETS if d.window == "month"]
-_RESTATED_DAYS = max(d.restatement_days for d in DATASETS if d.window in ("day", "updated"))
+# Charges only: commits are asked again for a month, and naming a month of partitions would cost minutes, see daily_tags.
+_RESTATED_DAYS = max(d.restatement_days for d in DATASETS if d.window == "day")
 
 
 def jobs() -> list[Any]:
@@ -36,10 +37,10 @@ def jobs() -> list[Any]:
 
 
 def daily_tags(settings: Settings, today: date | None = None) -> dict[str, str]:
-    """Tags of one daily run: it stands for the longest restatement window and asks whatever is due.
+    """Tags of one daily run: it stands for the longest restatement window of charges and asks whatever is due.
 
-    Never completed days since the start date are due too. They are not named as partitions of the run: Dagster writes
-    one event per asset and partition, 25 ms each, which would be minutes for a first year.
+    Never completed days since the start date and older commits are due too. They are not named as partitions of the run:
+    Dagster writes one event per asset and partition, 25 ms each, which would be minutes for a first year.
     """
     last = (today or settings.as_of.date()) - timedelta(days=1)
     restated = last - timedelta(days=_RESTATED_DAYS - 1)
