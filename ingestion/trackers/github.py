@@ -215,9 +215,31 @@ def fetch_deployments(
 
 
 def fetch_commits(client: Client, config: SourceConfig, windows: Sequence[Window]) -> Iterator[tuple[Window, Batch]]:
-    """Commits of the default branch by the day they were committed."""
-    asked = tuple((name, f"{at:%Y-%m-%dT%H:%M:%SZ}") for name, at in (("since", windows[0].start), ("until", windows[-1].end)))
-    yield from _fetch(client, config, windows, COMMITS, "commits", asked, Commit, lambda c: c.commit.committer.date, commit_row)
+    """Commits of the default branch by the day they were committed. A repository without any is refused with 409."""
+    since, until = (f"{at:%Y-%m-%dT%H:%M:%SZ}" for at in (windows[0].start, windows[-1].end))
+    asked = (("since", since), ("until", until), ("per_page", ROWS_PER_PAGE))
+    calls = [(repo, Call(f"/repos/{repo}/commits", asked)) for repo in repositories(config)]
+    while True:
+        try:
+            # Nothing is given before the last list was read, so starting again repeats no window.
+            yield from newest_first(client, windows, COMMITS, calls, Commit, lambda c: c.commit.committer.date, commit_row)
+            return
+        except RequestRejected as refused:
+            empty = next((found for found in calls if _is_empty(client, found, refused)), None)
+            if empty is None:
+                raise
+            calls.remove(empty)
+
+
+def _is_empty(client: Client, found: tuple[str, Call], refused: RequestRejected) -> bool:
+    """Whether it was this list that was refused for want of any commit."""
+    if not refused.found.startswith("HTTP 409"):
+        return False
+    try:
+        client.send(found[1].with_param("per_page", "1"), f"{COMMITS.key} {found[0]}")
+    except RequestRejected as again:
+        return again.found.startswith("HTTP 409")
+    return False
 
 
 def _fetch(

@@ -11,7 +11,7 @@ import pytest
 from fake_vendor import Reply
 
 from ingestion.connectors import CONNECTORS
-from ingestion.errors import ContractBroken
+from ingestion.errors import ContractBroken, RequestRejected
 from ingestion.source import SourceConfig
 from ingestion.trackers import github, gitlab
 from ingestion.trackers.keys import key_texts
@@ -127,6 +127,17 @@ def test_a_page_that_comes_twice_is_no_page(host, vendor, client):
     vendor.routes[path] = [Reply([RECORDS[host]("a")], headers=link), Reply([RECORDS[host]("a")], headers=link)]
     with pytest.raises(ContractBroken, match="repeats the records"):
         fetch(host, client)
+
+
+def test_a_repository_without_commits_is_left_out_and_any_other_refusal_stops(vendor, client):
+    config = SourceConfig("github", options={"repos": "acme/new,acme/app"})
+    vendor.routes["/repos/acme/new/commits"] = lambda _: Reply({"message": "Git Repository is empty."}, 409)
+    vendor.routes["/repos/acme/app/commits"] = lambda _: Reply([on_github("a")])
+    found = dict(CONNECTORS["github__commits"].fetch(client, config, DAYS))
+    assert [batch.records["repo"].to_list() for batch in found.values()] == [[], ["acme/app"], []]
+    vendor.routes["/repos/acme/new/commits"] = lambda _: Reply({"message": "Not Found"}, 404)
+    with pytest.raises(RequestRejected, match="HTTP 404"):
+        list(CONNECTORS["github__commits"].fetch(client, config, DAYS))
 
 
 def test_a_message_of_any_length_is_read(vendor, client):
