@@ -77,15 +77,23 @@ def _page(world: World, request: Request, items: list[dict[str, Any]], is_counte
 
 def _commits(world: World, request: Request) -> list[dict[str, Any]]:
     """Commits, newest first; of every branch with `all=true`, else of the default branch."""
-    clock, company = micros(world.clock), world.company
-    every = world.once("commits", lambda: commits(company.seed, company.plan))
+    clock = micros(world.clock)
+    records = world.once("gitlab-commits", lambda: _commit_records(world))
     since, until = (request.one(name) for name in ("since", "until"))
-    first = max(_floor(world), micros(calendar.parse_instant(since)) if since else 0)
+    first = micros(calendar.parse_instant(since)) if since else 0
     last = micros(calendar.parse_instant(until)) if until else clock
-    found = [c for c in every if c.repo == GITLAB_REPO and first <= c.committed <= last and c.is_shown(clock)]
-    if request.one("all") != "true":
-        found = [c for c in found if c.merged is not None and c.merged <= clock]
-    return [_commit(c) for c in sorted(found, key=lambda c: (-c.committed, c.sha))]
+    every = request.one("all") == "true"
+    return [
+        record for c, record in records
+        if first <= c.committed <= last and (every or (c.merged is not None and c.merged <= clock))
+    ]  # fmt: skip
+
+
+def _commit_records(world: World) -> list[tuple[Commit, dict[str, Any]]]:
+    clock, floor, company = micros(world.clock), _floor(world), world.company
+    every = world.once("commits", lambda: commits(company.seed, company.plan))
+    shown = (c for c in every if c.repo == GITLAB_REPO and floor <= c.committed and c.is_shown(clock))
+    return [(c, _commit(c)) for c in sorted(shown, key=lambda c: (-c.committed, c.sha))]
 
 
 def _commit(c: Commit) -> dict[str, Any]:
