@@ -108,7 +108,7 @@ _DIFFERENCES = """
 select invoice_issuer_name, billing_period, billing_currency, difference_name, invoice_amount, focus_amount, difference,
        reporting_difference, is_within_tolerance
 from marts.invoice_difference
-where difference <> 0
+where difference <> 0 and difference_name not in ('no invoice', 'no bill')
 order by is_within_tolerance, billing_period desc, abs(difference) desc, invoice_issuer_name, difference_name
 """
 

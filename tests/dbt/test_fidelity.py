@@ -1,6 +1,6 @@
 """The published error of the lower tiers holds the error the ledger really makes, seed by seed.
 
-`AISL_FIDELITY_SEEDS` changes how many seeds the long campaign takes. Run it with `-s` to read the table of docs/fidelity.md.
+`AISL_FIDELITY_FIRST_SEED` and `AISL_FIDELITY_SEEDS` change which seeds the long campaign takes. Run it with `-s` to read the table of docs/fidelity.md.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from scipy.stats import binom
 from tests.dbt.conftest import Warehouse
 from tests.dbt.fidelity_frames import METHODS, Measured, land, measure
 
+# The form of the interval was chosen while looking at seeds 1 to 40: what it is worth is told by others.
+FIRST_SEED = int(os.environ.get("AISL_FIDELITY_FIRST_SEED", "41"))
 SEEDS = int(os.environ.get("AISL_FIDELITY_SEEDS", "40"))
 DAYS, SCALE = 56, 0.3
 COMMIT_SEEDS = int(os.environ.get("AISL_COMMIT_SEEDS", "1"))
@@ -56,7 +58,7 @@ def least(seeds: int) -> int:
 @pytest.mark.soak
 @pytest.mark.timeout(7200)
 def test_published_intervals_hold_the_true_error_nine_times_in_ten(tmp_path, seeded_file, project):
-    found = campaign(tmp_path / "warehouse.duckdb", seeded_file, project, range(1, SEEDS + 1))
+    found = campaign(tmp_path / "warehouse.duckdb", seeded_file, project, range(FIRST_SEED, FIRST_SEED + SEEDS))
     print("\n" + table(found))
     for method in METHODS:
         rows = [m for m in found if m.method == method]

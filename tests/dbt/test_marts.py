@@ -101,6 +101,11 @@ def test_the_tie_out_says_tied_open_difference_no_bill_and_no_invoice(raw_wareho
     october = next(r for r in rows if str(r["billing_period"]) == "2026-10-01")
     assert str(october["closes_on"]) == "2026-11-06"  # five business days after Sunday 1 November
     assert next(r for r in rows if r["state"] == "tied")["tax_amount"] == money("9")
+    differences = warehouse.rows("select * from marts.mart_invoice_difference where difference <> 0")
+    assert {(r["invoice_issuer_name"], r["billing_period"].month, r["difference_name"]): r["difference"] for r in differences} == {
+        ("Anthropic", 8, "rounding"): money("0.99"), ("Anthropic", 8, "tax"): money("2"), ("Anthropic", 9, "unexplained"): money("1.01"),
+        ("Nobody", 9, "no bill"): money("1"), ("Anthropic", 10, "no invoice"): money("-5"), ("Anthropic", 11, "no invoice"): money("-5"),
+    }  # fmt: skip
 
 
 def test_work_item_cost_adds_the_tiers_and_knows_delivery(raw_warehouse):

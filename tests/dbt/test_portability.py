@@ -17,20 +17,22 @@ from tests.dbt.conftest import invoke, messages
 
 
 @pytest.fixture(scope="module", params=["duckdb", "spark"])
-def compiled(request, tmp_path_factory):
+def compiled(request, tmp_path_factory, project):
     """Engine name and the compiled SQL of every model and data test by name."""
     engine = request.param
     path: Path = tmp_path_factory.mktemp(engine) / "warehouse.duckdb"
     offline: list[str] = []
+    parsed = project.parsed
     with pytest.MonkeyPatch.context() as patch:
         if engine == "spark":
-            offline = ["--no-populate-cache", "--no-introspect"]
+            # What a model is configured with depends on the target, so Spark's project is parsed anew.
+            offline, parsed = ["--no-populate-cache", "--no-introspect"], None
             from dbt.adapters.spark.impl import SparkAdapter
 
             # The session method only asks whether pyspark can be imported; nothing is run.
             patch.setitem(sys.modules, "pyspark", types.ModuleType("pyspark"))
             patch.setattr(SparkAdapter, "list_relations_without_caching", lambda self, schema_relation: [])
-        result = invoke(["compile", "--target", engine, *offline], path)
+        result = invoke(["compile", "--target", engine, *offline], path, parsed)
     assert result.success, messages(result)
     nodes = {r.node.name: r.node for r in result.result.results if r.node.resource_type in ("model", "test")}
     return engine, {name: node.compiled_code for name, node in nodes.items()}

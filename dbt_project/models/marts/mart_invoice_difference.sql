@@ -73,12 +73,20 @@ currencies as (
 
 judged as (
     select
-        named.*,
+        named.invoice_issuer_name, named.billing_period, named.billing_currency, named.invoice_amount, named.focus_amount,
         named.invoice_amount - named.focus_amount as difference,
-        coalesce(currencies.has_invoice_only = 1 and currencies.has_bill_only = 1, false) as is_exchanged,
         case when named.billing_currency = context.reporting_currency then 1 else rates.rate end as rate,
-        coalesce(tied.tolerance, 0) as tolerance,
-        coalesce(abs(tied.difference_invoice_focus) <= tied.tolerance, false) as is_within
+        coalesce(abs(tied.difference_invoice_focus) <= tied.tolerance, false) as is_within,
+        case
+            when currencies.has_invoice_only = 1 and currencies.has_bill_only = 1
+                then case when named.name = 'charges' then 'exchange' else named.name end
+            when tied.invoice_amount is null and tied.tax_amount is null then 'no invoice'
+            when named.name <> 'charges' then named.name
+            when tied.focus_amount is null and tied.focus_tax_amount is null then 'no bill'
+            when named.invoice_amount = named.focus_amount then 'charges'
+            when abs(named.invoice_amount - named.focus_amount) <= tied.tolerance then 'rounding'
+            else 'unexplained'
+        end as difference_name
     from named
     cross join {{ source('raw', 'run_context') }} as context
     left join {{ ref('fx_rates') }} as rates
@@ -98,25 +106,11 @@ select
     cast(invoice_issuer_name as string) as invoice_issuer_name,
     billing_period,
     cast(billing_currency as string) as billing_currency,
-    cast(case
-        when name <> 'charges' then name
-        when is_exchanged then 'exchange'
-        when difference = 0 then 'charges'
-        when abs(difference) <= tolerance then 'rounding'
-        else 'unexplained'
-    end as string) as difference_name,
+    cast(difference_name as string) as difference_name,
     cast(sum(invoice_amount) as decimal(38, 14)) as invoice_amount,
     cast(sum(focus_amount) as decimal(38, 14)) as focus_amount,
     cast(sum(difference) as decimal(38, 14)) as difference,
     cast(sum(cast(difference as decimal(28, 8)) * cast(rate as decimal(10, 6))) as decimal(38, 14)) as reporting_difference,
     max(case when is_within then 1 else 0 end) = 1 as is_within_tolerance
 from judged
-group by
-    invoice_issuer_name, billing_period, billing_currency,
-    case
-        when name <> 'charges' then name
-        when is_exchanged then 'exchange'
-        when difference = 0 then 'charges'
-        when abs(difference) <= tolerance then 'rounding'
-        else 'unexplained'
-    end
+group by invoice_issuer_name, billing_period, billing_currency, difference_name
