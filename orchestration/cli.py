@@ -201,6 +201,8 @@ def run(
     progress = Progress(lambda line: print(line, flush=True))
     log = log_path(settings)
     print(f"profile {settings.profile}, as of {settings.as_of:%Y-%m-%d %H:%M} UTC, home {_short(settings.home)}")
+    if settings.sources_off:
+        print(f"off: {', '.join(settings.sources_off)} (make doctor says what each is missing)")
     if not materialise(settings, progress, full=full, days=days):
         _say_stopped(progress, publish.current(settings), log)
         return 1

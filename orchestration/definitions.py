@@ -45,7 +45,7 @@ def build_definitions(
             published_assets(parsed, doors),
         ],
         asset_checks=[gate_checks(gate) for gate in GATES],
-        jobs=automation.jobs(),
+        jobs=automation.jobs(settings),
         schedules=automation.schedules(settings),
         resources=dict(resources or resources_of(settings)),
         executor=dg.in_process_executor,

@@ -120,6 +120,11 @@ class Settings:
     def accounts_by_source(self) -> dict[str, tuple[SourceConfig, ...]]:
         return {s: tuple(a for a in self.accounts if a.source == s) for s in SOURCES}
 
+    @property
+    def sources_off(self) -> list[str]:
+        """Sources of the catalog without any account that has all it needs."""
+        return [s for s, accounts in self.accounts_by_source.items() if not any(a.is_on() for a in accounts)]
+
     def dbt_environment(self) -> dict[str, str]:
         """Variables that profiles.yml and dbt_project.yml read; set only around an invocation."""
         seeds = {"AISL_COMPANY_SEEDS": self.company_seeds} if self.company_seeds else {}
