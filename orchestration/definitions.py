@@ -9,6 +9,7 @@ import dagster as dg
 from orchestration import automation, dbt_build
 from orchestration.assets.decisions import frozen_periods_asset, published_assets
 from orchestration.assets.forecasts import forecast_assets
+from orchestration.assets.monthly import monthly_assets
 from orchestration.assets.raw import raw_assets
 from orchestration.assets.warehouse import BUILT, built_deliveries_asset, prepared_asset, stage_assets
 from orchestration.gates import focus, forecasts, ledger, marts, raw
@@ -40,6 +41,7 @@ def build_definitions(
             built_deliveries_asset([*stages["ledger"].keys, focus.FOCUS]),
             stages["marts"],
             forecast_assets([marts.DAILY_SPEND]),
+            monthly_assets(),
             stages["decisions"],
             frozen_periods_asset([*doors, BUILT]),
             published_assets(parsed, doors),

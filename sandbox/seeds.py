@@ -250,9 +250,9 @@ def _scenario_levers() -> Rows:
 
 def _forecast_overrides() -> Rows:
     rows = (
-        ("total:total", "2026-08-01", "21500", "2026-07-30", "platform", "Runaway agents are capped from August on"),
-        ("workflow:support-copilot", "2026-09-01", "900", "2026-08-31", "support-ai", "EMEA launch in the middle of the month"),
-        ("total:total", "2026-10-01", "22500", "2026-09-30", "platform", "A full month of EMEA, less from the new model"),
+        ("total:total", "2026-08-01", "31500", "2026-07-30", "platform", "Runaway agents are capped from August on"),
+        ("workflow:support-copilot", "2026-09-01", "1150", "2026-08-31", "support-ai", "EMEA launch in the middle of the month"),
+        ("total:total", "2026-10-01", "36000", "2026-09-30", "platform", "A full month of EMEA, less from the new model"),
     )
     return [
         {"scope": scope, "month": month, "forecast": amount, "issued_on": issued, "author": owner(team).person_id, "reason": why}
