@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 
 from orchestration import automation, dbt_build
+from orchestration.assets.alerts import alerts_asset
 from orchestration.assets.decisions import frozen_periods_asset, published_assets
 from orchestration.assets.forecasts import forecast_assets
 from orchestration.assets.monthly import monthly_assets
@@ -45,6 +46,7 @@ def build_definitions(
             stages["decisions"],
             frozen_periods_asset([*doors, BUILT]),
             published_assets(parsed, doors),
+            alerts_asset(),
         ],
         asset_checks=[gate_checks(gate) for gate in GATES],
         jobs=automation.jobs(settings),
