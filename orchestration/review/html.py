@@ -32,7 +32,7 @@ def render(review: Review) -> str:
         kpis=kpis(review),
         sections=_sections(review),
         glossary=_GLOSSARY,
-        beside=("explain.html", "Single dollars explained"),
+        beside=(("reset.html", "Monthly reset"), ("explain.html", "Single dollars explained")),
     )
 
 
@@ -47,7 +47,7 @@ def render_explained(review: Review, sections: Sequence[Section]) -> str:
         kpis=[],
         sections=list(sections) or [empty],
         glossary=[entry for entry in _GLOSSARY if entry[0] in ("Fidelity tier", "WAPE", "Bias")],
-        beside=("review.html", "Back to the review"),
+        beside=(("review.html", "Back to the review"),),
     )
 
 
@@ -69,7 +69,7 @@ def render_reset(review: Review, reset: Reset) -> str:
         kpis=monthly.kpis(reset, currency),
         sections=monthly.sections(reset, currency),
         glossary=[*own, *(entry for entry in _GLOSSARY if entry[0] in names)],
-        beside=("review.html", "Back to the review"),
+        beside=(("review.html", "Back to the review"),),
     )
 
 
