@@ -21,8 +21,8 @@ from forecasting.known_changes import as_levers, factors, forecast_with_changes,
 from forecasting.outlook import next_months, outlook
 from forecasting.run import month_of
 from forecasting.scenarios import run_scenarios
-from forecasting.selection import NAIVE_METHODS, PUBLISHED
 from forecasting.schemas import DECISION_SCHEMAS, MONEY, MONTHLY_SCHEMAS, QUANTITY, TOKEN_CLASSES
+from forecasting.selection import NAIVE_METHODS, PUBLISHED
 
 WHOLE = f"{TOTAL}:{TOTAL}"
 MIN_HISTORY = 28
