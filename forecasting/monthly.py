@@ -144,7 +144,8 @@ def _last_closed(series: pl.DataFrame, as_of: date) -> date:
 def _months_to_freeze(series: pl.DataFrame, as_of: date, frozen: pl.DataFrame) -> list[date]:
     first, there = series["charge_date"].min(), set(frozen["as_of"].unique())
     assert isinstance(first, date)
-    months, month = [], as_of.replace(day=1)
+    months: list[date] = []
+    month = as_of.replace(day=1)
     while len(months) < KEPT_MONTHS and (month - first).days >= MIN_HISTORY:
         months.append(month)
         month = (month - timedelta(days=1)).replace(day=1)
@@ -382,9 +383,9 @@ def _resets(
         )
         if base.height:
             here = came.join(base.select("scope").unique(), on="scope", how="semi")
-            known = _known_cells(base, late, usage, given.actions, month)
-            bridges.append(_bridged(base, here, known, month, "forecast"))
-            tops.append(_top(base, here, known, given.one_offs, month))
+            then_known = _known_cells(base, late, usage, given.actions, month)
+            bridges.append(_bridged(base, here, then_known, month, "forecast"))
+            tops.append(_top(base, here, then_known, given.one_offs, month))
         before = month_of(month - timedelta(days=1))[0]
         if before in closed:
             then = pl.concat([_cells(usage, level, shown.get(level, []), before, month) for level in (TOTAL, *shown)])
@@ -514,10 +515,11 @@ def estimate_drivers(usage: pl.DataFrame, actions: pl.DataFrame, cutoff: date) -
     """
     logged = usage.filter((pl.col("line") == variance.USAGE) & (pl.col("charge_date") <= cutoff))
     age = (pl.lit(cutoff) - pl.col("charge_date")).dt.total_days()
+    # A workflow younger than the window is averaged over its own days.
+    lives = logged.group_by("workflow").agg((age.max() + 1).alias("life"))
     sums = []
     for order, window in enumerate((*reset.WINDOWS, 10**6)):
         inside = logged.filter(age < window)
-        days = min(window, max(((cutoff - logged["charge_date"].min()).days + 1) if logged.height else 1, 1))
         enough = (pl.col("calls").sum().over("workflow") >= reset.MIN_CALLS) | pl.lit(window > max(reset.WINDOWS))
         acts = (
             actions.filter((pl.col("charge_date") <= cutoff) & (age < window))
@@ -530,7 +532,8 @@ def estimate_drivers(usage: pl.DataFrame, actions: pl.DataFrame, cutoff: date) -
             grouped.sort("workflow", "model")
             .filter(enough)
             .join(acts, on="workflow", how="left")
-            .with_columns(order=pl.lit(order), days=pl.lit(days))
+            .join(lives, on="workflow")
+            .with_columns(order=pl.lit(order), days=pl.min_horizontal("life", pl.lit(window)))
         )
     best = pl.concat(sums).filter(pl.col("order") == pl.col("order").min().over("workflow")).filter(pl.col("calls") > 0)
     whole, calls = pl.col("calls").sum().over("workflow"), pl.col("calls")

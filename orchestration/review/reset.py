@@ -15,7 +15,7 @@ from orchestration.review.queries import Row, Snapshot
 
 MONTHS = 2
 WHOLE = "total:total"
-_EFFECTS = {
+_EFFECTS: dict[str, str] = {
     "known_changes_not_in_forecast": "Known changes the forecast did not have", "late_data": "Late data", "volume": "Number of calls",
     "adoption": "User actions", "fan_out": "Calls per user action", "workflow_mix": "Mix of workflows", "model_mix": "Mix of models",
     "context": "Tokens per call", "token_mix": "Mix of token classes (cache, output)", "rate": "Rate per token", "cost_per_call": "Cost per call",
@@ -108,7 +108,13 @@ def verdicts(reset: Reset, currency: str) -> list[Cell]:
     return out or [Cell("No month is closed yet, so there is nothing to reset.", QUIET)]
 
 
-def _against(share: Decimal | float) -> str:
+def _effect(name: object) -> str:
+    """Name of an effect or line in words."""
+    return _EFFECTS.get(str(name), str(name))
+
+
+def _against(value: object) -> str:
+    share = value if f.is_number(value) else 0
     if abs(share) < 0.0005:
         return "equal to"
     return f"{f.percent(abs(share))} {'above' if share > 0 else 'below'}"
@@ -213,7 +219,7 @@ def _bridge(reset: Reset, month: date, currency: str) -> Section:
         for r in rows:
             running += r["amount"]
             body.append(
-                [Cell(_EFFECTS.get(r["effect"], r["effect"])), Cell(f.signed(r["amount"], 0), bar=float(abs(r["amount"]) / largest)), Cell(f.money(running, 0))]
+                [Cell(_effect(r["effect"])), Cell(f.signed(r["amount"], 0), bar=float(abs(r["amount"]) / largest)), Cell(f.money(running, 0))]
             )
         total = [Cell("Actual"), Cell(f.signed(change, 0)), Cell(f.money(rows[0]["actual_cost"], 0))]
         tables.append(
@@ -221,7 +227,7 @@ def _bridge(reset: Reset, month: date, currency: str) -> Section:
         )
         if not lead:
             first = sorted(rows, key=lambda r: -abs(r["amount"]))[:2]
-            named = " and ".join(f"{_EFFECTS.get(r['effect'], r['effect']).lower()} ({f.signed(r['amount'], 0)})" for r in first)
+            named = " and ".join(f"{_effect(r['effect']).lower()} ({f.signed(r['amount'], 0)})" for r in first)
             lead = f"Against the {base.lower()} the month moved by {f.signed(change, 0)} {currency}; most of it by {named}. The effects add up without a remainder."
     cells = reset.of(reset.cells, month)
     if cells:
@@ -231,7 +237,7 @@ def _bridge(reset: Reset, month: date, currency: str) -> Section:
                 [Column("Workflow"), Column("Team"), Column("Model or service"), Column("Provider"), Column("Change", "", "number"), Column("Kind", "", "state")],
                 [
                     [
-                        Cell(r["workflow"]), Cell(r["team"]), Cell(r["model"] or _EFFECTS.get(r["line"], r["line"])), Cell(r["variant"]), Cell(f.signed(r["amount"], 0)),
+                        Cell(r["workflow"]), Cell(r["team"]), Cell(r["model"] or _effect(r["line"])), Cell(r["variant"]), Cell(f.signed(r["amount"], 0)),
                         Cell(r["label"], WATCH if r["label"] == "one-off" else QUIET),
                     ]
                     for r in cells
