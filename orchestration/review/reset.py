@@ -114,7 +114,7 @@ def _effect(name: object) -> str:
 
 
 def _against(value: object) -> str:
-    share = value if f.is_number(value) else 0
+    share = float(value) if f.is_number(value) else 0.0
     if abs(share) < 0.0005:
         return "equal to"
     return f"{f.percent(abs(share))} {'above' if share > 0 else 'below'}"
