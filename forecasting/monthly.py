@@ -409,7 +409,9 @@ def _resets(
         "forecast_scores",
     ).sort("scope", "month", "kind")
     budgets = _monthly_budgets(given.budgets)
-    lines = []
+    # What was signed years ago is still what was signed.
+    earlier = kept.get("forecast_reset", out["forecast_reset"])
+    lines = [typed(earlier.filter(~pl.col("month").is_in(closed)), "forecast_reset")]
     for month in closed:
         following = frozen.filter(pl.col("as_of") == month_of(month)[1]).with_columns(scope=pl.col("series_key"))
         previous = kept.get("forecast_reset")

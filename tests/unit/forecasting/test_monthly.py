@@ -156,7 +156,10 @@ def test_a_restatement_after_the_signature_is_a_difference_and_the_signed_rows_s
     assert set(signed["sign_off_state"]) == {"signed"}
     more = pl.when((pl.col("workflow") == "agent") & (pl.col("charge_date") == date(2026, 9, 10))).then(pl.col("cost") + 100).otherwise(pl.col("cost"))
     late = rows.with_columns(cost=more.cast(MONEY))
-    second = monthly(given(late, reset_sign_offs=sign), kept(first), AS_OF + timedelta(days=1), run_id="r2")
+    old = signed.head(1).with_columns(month=pl.lit(date(2024, 1, 1)))
+    before = kept(first) | {"forecast_reset": pl.concat([old, first["forecast_reset"]])}
+    second = monthly(given(late, reset_sign_offs=sign), before, AS_OF + timedelta(days=1), run_id="r2")
+    assert second["forecast_reset"].filter(pl.col("month") == date(2024, 1, 1)).equals(old), "nor does an old month go"
     now = second["forecast_reset"].filter(pl.col("month") == month)
     assert now.filter(pl.col("sign_off_state") == "signed").equals(signed), "signed rows are byte-equal"
     again = now.filter(pl.col("sign_off_state") == "restated after sign-off")
