@@ -162,6 +162,58 @@ DECISION_SCHEMAS: dict[str, dict[str, pl.DataType | type[pl.DataType]]] = {
     },
 }
 
+_FREEZE = {"frozen_on": pl.Date, "basis": pl.String}
+
+# What `forecasting.monthly` gives: the frames above as they are published. Scopes are series keys.
+MONTHLY_SCHEMAS: dict[str, dict[str, pl.DataType | type[pl.DataType]]] = {
+    # Month's first day (as_of) x series x period: never changed once written. `basis` is `frozen` or `reconstructed`.
+    "frozen_outlook": {**DECISION_SCHEMAS["forecast_outlook"], **_FREEZE},
+    # Drivers behind the frozen forecast of a month; costs of a scope add to it exactly.
+    "frozen_cells": {"month": pl.Date, **DECISION_SCHEMAS["variance_cells"]},
+    "forecast_scores": {
+        **DECISION_SCHEMAS["forecast_scores"], "issued_on": pl.Date, "author": pl.String, "reason": pl.String,
+        **_FREEZE, "data_cutoff": pl.Date, "method": pl.String,
+    },
+    # Scope x month x comparison (`forecast`, `previous month`) x effect; amounts add to `change` exactly.
+    "variance_bridge": {
+        "scope": pl.String, "month": pl.Date, "comparison": pl.String, "position": pl.Int64, "effect_group": pl.String,
+        "effect": pl.String, "amount": MONEY, "base_cost": MONEY, "actual_cost": MONEY, "change": MONEY,
+    },
+    # The cells of the total that moved most against the forecast of a month.
+    "variance_cells": {**_CELL, "month": pl.Date, "amount": MONEY, "rank": pl.Int64, "label": pl.String},
+    "forecast_reset": DECISION_SCHEMAS["forecast_reset"],
+    "baseline_drivers": DECISION_SCHEMAS["baseline_drivers"],
+    "forecast_drivers": {**DECISION_SCHEMAS["drivers"], "data_cutoff": pl.Date},
+    "forecast_outlook": DECISION_SCHEMAS["forecast_outlook"],
+    "forecast_changes": {**DECISION_SCHEMAS["forecast_changes"], "as_of": pl.Date, "run_id": pl.String},
+    "scenarios": {
+        **DECISION_SCHEMAS["scenarios"], "naive_sum": pl.Float64, "product_form": pl.Float64, "combined": pl.Float64,
+        "interaction_log": pl.Float64,
+    },
+    "scenario_lever_shares": DECISION_SCHEMAS["scenario_levers"],
+    "work_item_forecasts": DECISION_SCHEMAS["work_item_forecasts"],
+    "work_item_accuracy": DECISION_SCHEMAS["work_item_accuracy"],
+    # Note x launch: what was told, what the model says, what came. Money of runs and months is modelled.
+    "cost_notes": {
+        **dict.fromkeys(("note_id", "workflow"), pl.String), "launched_on": pl.Date, "driver": pl.String, "unit": pl.String,
+        "expected_unit_cost": MONEY, "actual_unit_cost": MONEY, "error": pl.Float64, "monthly_budget": MONEY,
+        "fallback": pl.String, "owner_person_id": pl.String, "review_date": pl.Date, "is_due": pl.Boolean,
+        **dict.fromkeys(
+            ("run_p50", "run_p90", "run_p95", "run_mean", "one_call", "month_mean", "month_p80", "p_over_budget",
+             "cost_per_success", "surprise"), pl.Float64,
+        ),
+        "state": pl.String, "reasons": pl.String,
+    },
+    # Every day's pacing so far, newest run of a day.
+    "pacing_history": {k: v for k, v in SCHEMAS["budget_pacing"].items() if k not in ("run_id", "data_cutoff", "config_hash")},
+    "budget_alerts": {
+        **DECISION_SCHEMAS["budget_alerts"], "scope_type": pl.String, "scope": pl.String, "period_end": pl.Date,
+        "budget": MONEY, "mtd": MONEY, "month_end": pl.Float64, "p_breach": pl.Float64, "breach_date_p50": pl.Date,
+        "pace_70": pl.Boolean, "pace_80": pl.Boolean, "typical_80": pl.Boolean,
+    },
+    "method_comparison": DECISION_SCHEMAS["method_comparison"],
+}
+
 
 def empty(name: str) -> pl.DataFrame:
     """A frame of `name` with zero rows and its exact schema."""

@@ -7,8 +7,10 @@ from typing import Any
 import dagster as dg
 
 from orchestration import automation, dbt_build
+from orchestration.assets.alerts import alerts_asset
 from orchestration.assets.decisions import frozen_periods_asset, published_assets
 from orchestration.assets.forecasts import forecast_assets
+from orchestration.assets.monthly import monthly_assets
 from orchestration.assets.raw import raw_assets
 from orchestration.assets.warehouse import BUILT, built_deliveries_asset, prepared_asset, stage_assets
 from orchestration.gates import focus, forecasts, ledger, marts, raw
@@ -40,9 +42,11 @@ def build_definitions(
             built_deliveries_asset([*stages["ledger"].keys, focus.FOCUS]),
             stages["marts"],
             forecast_assets([marts.DAILY_SPEND]),
+            monthly_assets(),
             stages["decisions"],
             frozen_periods_asset([*doors, BUILT]),
             published_assets(parsed, doors),
+            alerts_asset(),
         ],
         asset_checks=[gate_checks(gate) for gate in GATES],
         jobs=automation.jobs(settings),

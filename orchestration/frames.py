@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from forecasting.schemas import SCHEMAS
+from forecasting.schemas import MONTHLY_SCHEMAS, SCHEMAS
 
 MANIFEST_COLUMNS: dict[str, str] = {
     "delivery_id": "varchar",
@@ -71,4 +71,6 @@ def lake_key(frame: str) -> str:
 
 
 # Relation in schema `raw` → columns.
-FORECAST_RELATIONS: dict[str, dict[str, str]] = {raw_name(n): _relation(c) for n, c in SCHEMAS.items()}
+FORECAST_RELATIONS: dict[str, dict[str, str]] = {
+    raw_name(n): _relation(c) for n, c in (SCHEMAS | MONTHLY_SCHEMAS).items()
+}

@@ -58,6 +58,8 @@ GENERAL_VARIABLES: tuple[Variable, ...] = (
     Variable("AISL_MEMORY_LIMIT", "4GB", "Memory that DuckDB may use"),
     Variable("AISL_THREADS", "2", "Threads that DuckDB may use"),
     Variable("AISL_COMPANY_SEEDS", "`seeds/company/<profile>`", "Folder of the company's own facts (teams, budgets, ...)"),
+    Variable("AISL_ALERT_WEBHOOK_URL", "off", "Address (a secret) that is told of each change of a budget alert, once"),
+    Variable("AISL_ALERT_WEBHOOK_FORMAT", "json", "`json` (flat) or `slack` (text and blocks)"),
     Variable("AISL_SNAPSHOTS_TO_KEEP", "7", "Published snapshots kept beside the current one"),
     Variable("AISL_SAMPLES_PATH", "`tests/fixtures/samples`", "Folder of the dropped files of the samples profile"),
 )
@@ -80,6 +82,8 @@ class Settings:
     company_seeds: str | None
     lake_s3: Mapping[str, str | None] = field(repr=False)
     accounts: tuple[SourceConfig, ...]
+    alert_webhook_url: str | None = field(default=None, repr=False)
+    alert_webhook_format: str = "json"
 
     @property
     def last_complete_day(self) -> date:
@@ -142,8 +146,8 @@ class Settings:
     @property
     def secret_values(self) -> tuple[str, ...]:
         """Every secret known, for checks that nothing written contains one."""
-        of_lake = [self.lake_s3[f] for f in ("secret_access_key", "session_token")]
-        return tuple(v for v in [*(v for a in self.accounts for v in a.secrets.values()), *of_lake] if v)
+        others = [*(self.lake_s3[f] for f in ("secret_access_key", "session_token")), self.alert_webhook_url]
+        return tuple(v for v in [*(v for a in self.accounts for v in a.secrets.values()), *others] if v)
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -158,6 +162,9 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     default_home = "." if profile == "sandbox" else f"profiles/{profile}"
     home = (PROJECT_ROOT / Path(env.get("AISL_HOME") or default_home).expanduser()).resolve()
     is_samples = profile == "samples"
+    style = env.get("AISL_ALERT_WEBHOOK_FORMAT") or "json"
+    if style not in ("json", "slack"):
+        raise SettingsError(f"AISL_ALERT_WEBHOOK_FORMAT is {style!r}; it must be json or slack")
     as_of = _instant("AISL_AS_OF", env.get("AISL_AS_OF") or (_SAMPLES_AS_OF if is_samples else None))
     start = _day("AISL_START_DATE", env.get("AISL_START_DATE") or (_SAMPLES_START if is_samples else None))
     return Settings(
@@ -174,6 +181,8 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         company_seeds=env.get("AISL_COMPANY_SEEDS") or None,
         lake_s3={f: env.get(f"AISL_LAKE_{f.upper()}") or None for f in _LAKE_S3_FIELDS},
         accounts=_accounts(env, cast(Profile, profile)),
+        alert_webhook_url=env.get("AISL_ALERT_WEBHOOK_URL") or None,
+        alert_webhook_format=style,
     )
 
 

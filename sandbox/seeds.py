@@ -209,6 +209,94 @@ def _changes() -> Rows:
     ]  # fmt: skip
 
 
+def _known_changes() -> Rows:
+    launch, upgrade, contract = calendar.LAUNCH_SUPPORT_EMEA, calendar.MODEL_UPGRADE, calendar.NEGOTIATED_PRICE_FROM
+    rows = (
+        ("haiku-contract", "price", "price", "", "claude-haiku-4-5", "0.9", contract, 0, "1", -12, "platform", "Contract ACME-2026-07: 10 % off"),
+        ("support-sonnet-5", "migration", "price", "support-copilot", "claude-sonnet-4-5", "0.6666666667", upgrade, 0, "0.9", -15, "support-ai",
+         "Same tokens at the price of claude-sonnet-5"),
+        ("coding-sonnet-5", "migration", "price", CODING_WORKFLOW, "claude-sonnet-4-5", "0.6666666667", upgrade, 0, "0.9", -15, "devx",
+         "Same tokens at the price of claude-sonnet-5"),
+        ("support-emea", "launch", "user_actions", "support-copilot", "", "1.25", launch, 0, "0.8", -5, "support-ai", "Support of the EMEA region"),
+        ("brand-studio-2", "launch", "user_actions", "marketing-drafting", "", "1.6", dt.date(2026, 11, 16), 14, "0.7", -35, "brand-ai",
+         "Second release of the brand studio"),
+        ("cheaper-gpt-5", "price", "price", "", "gpt-5", "0.8", dt.date(2026, 12, 1), 0, "0.3", -48, "platform", "Rumoured, so in scenarios only"),
+    )  # fmt: skip
+    return [
+        {"change_id": name, "kind": kind, "driver": driver, "workflow": workflow, "model": model, "token_class": "", "mode": "multiplier",
+         "value": value, "start": start.isoformat(), "ramp_days": str(ramp), "confidence": confidence,
+         "recorded_on": (start + dt.timedelta(days=told)).isoformat(), "owner": owner(team).person_id, "note": note}
+        for name, kind, driver, workflow, model, value, start, ramp, confidence, told, team, note in rows
+    ]  # fmt: skip
+
+
+def _scenario_levers() -> Rows:
+    first = "2026-11-01"
+    rows = (
+        ("adoption-40", "adoption", "user_actions", "", "", "", "1.4", "multiplier", "platform"),
+        ("adoption-40-drift", "adoption", "user_actions", "", "", "", "1.4", "multiplier", "platform"),
+        ("adoption-40-drift", "drift", "context_drift", "", "", "", "0.05", "multiplier", "platform"),
+        ("adoption-40-levers", "adoption", "user_actions", "", "", "", "1.4", "multiplier", "platform"),
+        ("adoption-40-levers", "trim-context", "context_in", "", "", "", "0.7", "multiplier", "platform"),
+        ("adoption-40-levers", "cache", "cache_hit", "support-copilot", "", "", "0.6", "absolute", "support-ai"),
+        ("adoption-40-levers", "route-down", "rate", "", "claude-opus-4-5", "", "0.8", "multiplier", "platform"),
+    )
+    return [
+        {"scenario_id": scenario, "lever_id": lever, "driver": driver, "workflow": workflow, "model": model, "token_class": kind,
+         "mode": mode, "value": value, "start": first, "ramp_days": "30", "owner": owner(team).person_id}
+        for scenario, lever, driver, workflow, model, kind, value, mode, team in rows
+    ]  # fmt: skip
+
+
+def _forecast_overrides() -> Rows:
+    rows = (
+        ("total:total", "2026-08-01", "31500", "2026-07-30", "platform", "Runaway agents are capped from August on"),
+        ("workflow:support-copilot", "2026-09-01", "1150", "2026-08-31", "support-ai", "EMEA launch in the middle of the month"),
+        ("total:total", "2026-10-01", "36000", "2026-09-30", "platform", "A full month of EMEA, less from the new model"),
+    )
+    return [
+        {"scope": scope, "month": month, "forecast": amount, "issued_on": issued, "author": owner(team).person_id, "reason": why}
+        for scope, month, amount, issued, team, why in rows
+    ]
+
+
+def _reset_sign_offs() -> Rows:
+    return [
+        {"month": month, "scope": "", "content_hash": "", "signed_by": owner("platform").person_id, "signed_on": day, "note": note}
+        for month, day, note in (
+            ("2026-07-01", "2026-08-07", "July reset"), ("2026-08-01", "2026-09-08", "August reset, with the runaway weekend"),
+        )
+    ]  # fmt: skip
+
+
+def _one_offs() -> Rows:
+    first, last = calendar.RUNAWAY_DAYS
+    return [
+        {"one_off_id": "runaway-research-agent", "workflow": "sales-research-agent", "model": "", "first_day": first.isoformat(),
+         "end_day": (last + dt.timedelta(days=1)).isoformat(), "reason": "The agent called itself in a loop; capped since",
+         "recorded_by": owner("revenue-ai").person_id},
+    ]  # fmt: skip
+
+
+def _cost_note_inputs() -> Rows:
+    return [
+        {"note_id": "support-emea", "workflow": "support-copilot", "launched_on": calendar.LAUNCH_SUPPORT_EMEA.isoformat(),
+         "driver": "conversations of EMEA customers", "unit": "request", "expected_unit_cost": "0.02", "actions_per_day": "260",
+         "mean_steps": "4", "longest_run_steps": "12", "prefix_tokens": "1800", "user_tokens": "300", "growth_tokens": "350",
+         "output_tokens": "220", "cached": "0.6", "input_price": "2", "output_price": "10", "cache_read_price": "0.2",
+         "cache_write_price": "2.5", "price_version": "claude-sonnet-5 list 2026-09", "success_rate": "0.85", "monthly_budget_usd": "450",
+         "fallback": "answer with claude-haiku-4-5 above the cap", "owner_person_id": owner("support-ai").person_id,
+         "review_date": "2026-10-14", "designs_compared": "2"},
+        {"note_id": "brand-studio-2", "workflow": "marketing-drafting", "launched_on": "2026-11-16",
+         "driver": "drafts asked for by brand managers", "unit": "request", "expected_unit_cost": "0.06", "actions_per_day": "90",
+         "mean_steps": "3", "longest_run_steps": "8", "prefix_tokens": "2500", "user_tokens": "600", "growth_tokens": "900",
+         "output_tokens": "700", "cached": "", "input_price": "5", "output_price": "25", "cache_read_price": "0.5",
+         "cache_write_price": "6.25", "price_version": "claude-opus-4-5 list 2026-10", "success_rate": "0.7", "monthly_budget_usd": "600",
+         "fallback": "two drafts per asset", "owner_person_id": owner("brand-ai").person_id, "review_date": "2026-12-14",
+         "designs_compared": "1"},
+    ]  # fmt: skip
+
+
 _HEADERS = {
     "teams": "team,team_name,cost_center,department,owner_person_id,valid_from,valid_to",
     "people": "person_id,display_name,team,valid_from,valid_to",
@@ -223,6 +311,14 @@ _HEADERS = {
     "period_close_rules": "invoice_issuer_name,close_business_days,valid_from,valid_to",
     "unit_definitions": "unit,workflow,event,success_means,decision,spend_workflow,manual_unit_cost,target_unit_cost,owner_person_id,valid_from,valid_to",
     "changes": "change_id,changed_on,kind,workflow,description,window_days,owner_person_id",
+    "known_changes": "change_id,kind,driver,workflow,model,token_class,mode,value,start,ramp_days,confidence,recorded_on,owner,note",
+    "scenario_levers": "scenario_id,lever_id,driver,workflow,model,token_class,mode,value,start,ramp_days,owner",
+    "forecast_overrides": "scope,month,forecast,issued_on,author,reason",
+    "reset_sign_offs": "month,scope,content_hash,signed_by,signed_on,note",
+    "one_offs": "one_off_id,workflow,model,first_day,end_day,reason,recorded_by",
+    "cost_note_inputs": "note_id,workflow,launched_on,driver,unit,expected_unit_cost,actions_per_day,mean_steps,longest_run_steps,prefix_tokens,"
+    "user_tokens,growth_tokens,output_tokens,cached,input_price,output_price,cache_read_price,cache_write_price,price_version,success_rate,"
+    "monthly_budget_usd,fallback,owner_person_id,review_date,designs_compared",
     "price_overrides": "provider_id,model_id,token_meter,tier,context_from_tokens,price_usd_per_million,source,valid_from,valid_to",
 }
 
@@ -234,7 +330,9 @@ def files() -> dict[str, str]:
         "customers": [{"customer_id": i, "customer_name": n} for i, n in CUSTOMERS], "gateway_deployments": _deployments(),
         "allocation_rules": _allocation_rules(), "allocation_metrics": _allocation_metrics(), "budgets": _budgets(),
         "period_close_rules": [{"invoice_issuer_name": "", "close_business_days": "5", **_OPEN}],
-        "unit_definitions": _unit_definitions(), "changes": _changes(), "price_overrides": prices.override_rows(),
+        "unit_definitions": _unit_definitions(), "changes": _changes(), "known_changes": _known_changes(),
+        "scenario_levers": _scenario_levers(), "forecast_overrides": _forecast_overrides(), "reset_sign_offs": _reset_sign_offs(),
+        "one_offs": _one_offs(), "cost_note_inputs": _cost_note_inputs(), "price_overrides": prices.override_rows(),
     }  # fmt: skip
     found = {}
     for name, header in _HEADERS.items():

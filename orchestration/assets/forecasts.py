@@ -57,7 +57,7 @@ def forecast_assets(gate_assets: list[dg.AssetKey]) -> dg.AssetsDefinition:
             budgets = connection.execute("select * from seeds.budgets").pl()
         result = forecast(series, settings.as_of.date(), budgets, run_id=context.run_id)
         for name, frame in result.frames().items():
-            lake.write(lake_key(name), _parquet(frame))
+            lake.write(lake_key(name), as_parquet(frame))
         warehouse.load_forecasts(settings, lake)
         for name, frame in result.frames().items():
             cutoff = frame["data_cutoff"].max() if frame.height else None
@@ -68,7 +68,8 @@ def forecast_assets(gate_assets: list[dg.AssetKey]) -> dg.AssetsDefinition:
     return forecasts
 
 
-def _parquet(frame: pl.DataFrame) -> bytes:
+def as_parquet(frame: pl.DataFrame) -> bytes:
+    """A frame as the bytes of a Parquet file."""
     buffer = io.BytesIO()
     frame.write_parquet(buffer, compression="zstd")
     return buffer.getvalue()

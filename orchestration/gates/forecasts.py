@@ -27,13 +27,25 @@ where data_cutoff > as_of_date
 order by all
 """
 
+_UNEXPLAINED = """
+select scope, month, comparison, sum(amount) as effects, any_value(change) as change from marts.mart_variance_bridge
+group by all having sum(amount) <> any_value(change)
+union all
+select r.scope, r.month, 'reset', r.variance, b.change
+from marts.mart_forecast_reset as r
+join (select distinct scope, month, change from marts.mart_variance_bridge where comparison = 'forecast') as b using (scope, month)
+where r.sign_off_state <> 'signed' and r.variance is distinct from b.change
+order by all
+"""
+
 GATE = Gate(
     name="forecasts",
     asset=FORECAST_TOTAL,
     profile=f"""
     select (select count(*) from ({_INCOMPLETE})) as incomplete_forecasts,
            (select count(*) from ({_CROSSED})) as crossed_intervals,
-           (select count(*) from ({_FROM_THE_FUTURE})) as forecasts_from_the_future
+           (select count(*) from ({_FROM_THE_FUTURE})) as forecasts_from_the_future,
+           (select count(*) from ({_UNEXPLAINED})) as variances_not_explained
     """,
     expectations=(
         Expectation(
@@ -56,6 +68,13 @@ GATE = Gate(
             "Check AISL_AS_OF against the deliveries landed.",
             maximum=0,
             evidence=_FROM_THE_FUTURE,
+        ),
+        Expectation(
+            "variances_not_explained",
+            "The effects of every variance bridge add to the variance exactly",
+            "Read mart_variance_bridge of the scopes named; a remainder is a fault of the decomposition.",
+            maximum=0,
+            evidence=_UNEXPLAINED,
         ),
     ),
 )

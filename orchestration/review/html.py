@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from orchestration.review import formats as f
+from orchestration.review import reset as monthly
 from orchestration.review.headlines import kpis, verdicts
 from orchestration.review.page import Section
 from orchestration.review.queries import Review
+from orchestration.review.reset import Reset
 from orchestration.review.sections import attribution, evidence, outlook, spend, units
 from orchestration.review.sections.spend import workflow_rows
 
@@ -30,7 +32,7 @@ def render(review: Review) -> str:
         kpis=kpis(review),
         sections=_sections(review),
         glossary=_GLOSSARY,
-        beside=("explain.html", "Single dollars explained"),
+        beside=(("reset.html", "Monthly reset"), ("explain.html", "Single dollars explained")),
     )
 
 
@@ -45,7 +47,29 @@ def render_explained(review: Review, sections: Sequence[Section]) -> str:
         kpis=[],
         sections=list(sections) or [empty],
         glossary=[entry for entry in _GLOSSARY if entry[0] in ("Fidelity tier", "WAPE", "Bias")],
-        beside=("review.html", "Back to the review"),
+        beside=(("review.html", "Back to the review"),),
+    )
+
+
+def render_reset(review: Review, reset: Reset) -> str:
+    """The page of the monthly reset, as HTML text."""
+    currency = review.context.reporting_currency
+    names = ("WAPE", "Bias", "80 % interval", "Usage charges")
+    own = (
+        ("Frozen forecast", "What was forecast for a month on its first day; it never changes again."),
+        ("Effect", "A part of the variance. Effects add to it exactly and do not depend on an order; those of cells add to those of teams."),
+        ("Override", "A person's figure beside the machine's, with who, when and why; both are scored."),
+        ("Hash", "Digest of the figures of a line. A signed line is kept as it is; changed figures become a new version."),
+    )
+    return _page(
+        review,
+        title=f"Monthly reset, {review.context.company or review.context.profile}",
+        kicker="Monthly forecast reset",
+        verdicts=monthly.verdicts(reset, currency),
+        kpis=monthly.kpis(reset, currency),
+        sections=monthly.sections(reset, currency),
+        glossary=[*own, *(entry for entry in _GLOSSARY if entry[0] in names)],
+        beside=(("review.html", "Back to the review"),),
     )
 
 

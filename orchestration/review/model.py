@@ -40,4 +40,5 @@ class ReviewFiles:
 
     html: Path
     explained: Path
+    reset: Path
     workbook: Path

@@ -11,19 +11,21 @@ from orchestration.review.queries import read_review
 
 
 def build(connection: duckdb.DuckDBPyConnection, out_dir: Path, context: ReviewContext) -> ReviewFiles:
-    """Write `review.html`, `explain.html` and `review.xlsx` into a folder, replacing older ones.
+    """Write `review.html`, `explain.html`, `reset.html` and `review.xlsx` into a folder, replacing older ones.
 
     `connection` is a read-only connection to a published snapshot. The same snapshot and context give the same bytes.
     Raises `duckdb.Error` when a published relation lacks a column that the pages show.
     """
     from orchestration.review.explain import explained
-    from orchestration.review.html import render, render_explained
+    from orchestration.review.html import render, render_explained, render_reset
+    from orchestration.review.reset import read_reset
     from orchestration.review.workbook import write_workbook
 
-    review = read_review(connection, context)
+    review, reset = read_review(connection, context), read_reset(connection)
     out_dir.mkdir(parents=True, exist_ok=True)
-    files = ReviewFiles(html=out_dir / "review.html", explained=out_dir / "explain.html", workbook=out_dir / "review.xlsx")
+    files = ReviewFiles(html=out_dir / "review.html", explained=out_dir / "explain.html", reset=out_dir / "reset.html", workbook=out_dir / "review.xlsx")
     files.html.write_text(render(review), encoding="utf-8")
     files.explained.write_text(render_explained(review, explained(connection, review)), encoding="utf-8")
-    write_workbook(review, files.workbook)
+    files.reset.write_text(render_reset(review, reset), encoding="utf-8")
+    write_workbook(review, reset, files.workbook)
     return files

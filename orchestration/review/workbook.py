@@ -16,6 +16,7 @@ from typing import Any
 from orchestration.review import formats as f
 from orchestration.review.headlines import verdicts
 from orchestration.review.queries import ATTRIBUTED_TIERS, COVERAGE_TARGET, Review, Row
+from orchestration.review.reset import WHOLE, Reset
 from orchestration.review.sections.outlook import scored
 from orchestration.review.sections.spend import workflow_rows
 from orchestration.review.summary import interval_coverage_text, tier_without_error
@@ -126,7 +127,7 @@ class _Sheet:
             self.next_row += 1
 
 
-def write_workbook(review: Review, path: Path) -> None:
+def write_workbook(review: Review, reset: Reset, path: Path) -> None:
     """Write the workbook, replacing an older one. The same facts give the same bytes."""
     import xlsxwriter
 
@@ -150,6 +151,8 @@ def write_workbook(review: Review, path: Path) -> None:
         _coverage(sheet("Coverage", "Spend by fidelity tier with the error measured on own data"), review)
         _tie_out(sheet("Tie-out", "Invoice, FOCUS and ledger per issuer, billing period and billing currency"), review)
         _forecast(sheet("Forecast & pacing", "Forecast totals with intervals; budgets with pace and breach"), review)
+        for month in reset.months:
+            _reset(sheet(f"Reset {month:%Y-%m}", f"What finance signs for {f.month(month)}; yellow cells are inputs"), reset, month)
         _backtest(sheet("Back-test", "Resolved windows of the rolling-origin back-test, method against naive"), review)
         _movers(sheet("Top deltas", "Largest changes of the newest complete week against the week before"), review)
         _work_items(sheet("Work items", "The 200 dearest work items; cost by fidelity tier"), review)
@@ -167,6 +170,9 @@ def _styles(book: Any) -> dict[str, Any]:
             {**base, "bold": True, "bottom": 1, "text_wrap": True, "align": "right", "bg_color": "#eef3f7"}
         ),
     }
+    for kind in ("text", "money"):
+        number = {"num_format": _FORMATS[kind]} if kind in _FORMATS else {}
+        styles[f"input_{kind}"] = book.add_format({**base, **number, "bg_color": "#fff6cc", "border": 1, "border_color": "#d9c36a"})
     for kind in ("text", *_FORMATS):
         number = {"num_format": _FORMATS[kind], "align": "right"} if kind in _FORMATS else {}
         styles[kind] = book.add_format({**base, **number})
@@ -373,6 +379,51 @@ def _forecast(sheet: _Sheet, review: Review) -> None:
         if f.is_number(row["mtd"]) and f.is_number(row["plan_to_date"]) and row["plan_to_date"] != 0:
             value = f.exact(row["mtd"]) / f.exact(row["plan_to_date"])
             sheet.formula(n, column, f"={_address(n, 6)}/{_address(n, 7)}", value, "ratio")
+
+
+def _reset(sheet: _Sheet, reset: Reset, month: date) -> None:
+    """Lines with variances as formulas, the bridge of the total with its sum checked, and cells for what people decide."""
+    lines = reset.of(reset.lines, month)
+    fields = [
+        _Field("Scope", "scope", width=34), _Field("Version", "version", "count", 8), _Field("Forecast, frozen", "frozen_forecast", "money"),
+        _Field("Override", "override", "money"), _Field("Actual", "actual", "money"), _Field("Variance", "variance", "money"),
+        _Field("Variance, %", "variance_share", "share"), _Field("Budget", "budget", "money"), _Field("Over budget", "budget_variance", "money"),
+        _Field("Next month, proposed", "new_baseline", "money"), _Field("80 % low", "new_baseline_lo80", "money"),
+        _Field("80 % high", "new_baseline_hi80", "money"), _Field("Sign-off", "sign_off_state", width=22), _Field("Signed by", "signed_by", width=12),
+        _Field("Hash of the figures", "content_hash", width=26),
+    ]  # fmt: skip
+    first = sheet.table(fields, lines, "No line: the month is not closed.")
+    inputs = (("Next month, agreed", "money"), ("Sign here", "text"), ("Remark", "text"))
+    for i, (head, kind) in enumerate(inputs, len(fields)):
+        sheet.sheet.write_string(first - 1, i, head, sheet.styles["head"])
+        sheet.sheet.set_column(i, i, 18)
+        for n in range(first, first + len(lines)):
+            sheet.sheet.write_blank(n, i, None, sheet.styles[f"input_{kind}"])
+    for n, r in enumerate(lines, first):
+        if r["frozen_forecast"] is not None:
+            sheet.formula(n, 5, f"={_address(n, 4)}-{_address(n, 2)}", r["variance"], "money")
+            if r["frozen_forecast"]:
+                sheet.formula(n, 6, f"={_address(n, 5)}/{_address(n, 2)}", r["variance_share"], "share")
+        if r["budget"] is not None:
+            sheet.formula(n, 8, f"={_address(n, 4)}-{_address(n, 7)}", r["budget_variance"], "money")
+    for comparison, base in (("forecast", "Forecast, frozen"), ("previous month", "Month before")):
+        rows = [r for r in reset.of(reset.bridge, month) if r["scope"] == WHOLE and r["comparison"] == comparison]
+        if not rows:
+            continue
+        sheet.gap(f"Total: from the {base.split(',')[0].lower()} to the actual")
+        bridge = [_Field("Effect", "effect"), _Field("Group", "effect_group"), _Field("Amount", "amount", "money")]
+        at = sheet.table(bridge, rows, "", freeze=False)
+        end = at + len(rows) - 1
+        facts = ((base, rows[0]["base_cost"]), ("Actual", rows[0]["actual_cost"]))
+        for n, (label, value) in enumerate(facts, end + 1):
+            sheet.cell(n, 0, label, "text")
+            sheet.cell(n, 2, value, "money")
+        sheet.cell(end + 3, 0, "Sum of effects", "text", bold=True)
+        sheet.formula(end + 3, 2, f"=SUM({_address(at, 2)}:{_address(end, 2)})", rows[0]["change"], "money", total=True)
+        sheet.cell(end + 4, 0, "Check: actual - base - sum of effects (0)", "text")
+        check = f"=ROUND({_address(end + 2, 2)}-{_address(end + 1, 2)}-{_address(end + 3, 2)},6)"
+        sheet.formula(end + 4, 2, check, 0, "money")
+        sheet.next_row = end + 5
 
 
 def _backtest(sheet: _Sheet, review: Review) -> None:

@@ -115,7 +115,8 @@ def test_published_names_are_those_the_readers_rely_on(settings: Settings) -> No
         "ledger.deployments", "ledger.people", "ledger.estimated_charges", "marts.daily_spend", "marts.workflow_ledger",
         "marts.attribution_coverage", "marts.fidelity_error", "marts.invoice_tie_out", "marts.work_item_cost",
         "marts.budget_pacing", "marts.top_deltas", "marts.forecast_daily", "marts.forecast_total", "marts.backtest",
-        "marts.source_freshness", "marts.focus_conformance",
+        "marts.source_freshness", "marts.focus_conformance", "marts.variance_bridge", "marts.forecast_reset", "marts.scenarios",
+        "marts.work_item_forecast", "marts.cost_notes", "marts.budget_alerts",
     } <= names  # fmt: skip
 
 

@@ -146,6 +146,17 @@ def test_a_forecast_with_crossed_intervals_is_stopped(home: Home, monkeypatch: p
     stopped(home, "forecasts", "forecasts_crossed_intervals|forecast_total", assets=FROM["forecasts"])
 
 
+def test_a_variance_with_a_remainder_is_stopped_at_the_forecasts_door(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    _plant(
+        monkeypatch,
+        "decisions",
+        "insert into marts.mart_variance_bridge by name select 'total:total' as scope, date '2026-09-01' as month, 'forecast' as comparison,"
+        " 1 as position, 'calls' as effect_group, 'volume' as effect, 4.99999999999999::decimal(38,14) as amount, 10 as base_cost,"
+        " 15 as actual_cost, 5 as change",
+    )
+    stopped(home, "forecasts", "forecasts_variances_not_explained", assets=FROM["decisions"])
+
+
 def test_a_snapshot_that_lost_rows_is_not_switched_to(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     copy = publish._copy
 

@@ -27,7 +27,11 @@ spend as (
         case when ledger.token_meter in ('input', 'embedding') then ledger.tokens end as tokens_input_uncached,
         case when ledger.token_meter = 'cache_read' then ledger.tokens end as tokens_cache_read,
         case when ledger.token_meter like 'cache_write%' then ledger.tokens end as tokens_cache_write,
-        case when ledger.token_meter = 'output' then ledger.tokens end as tokens_output
+        case when ledger.token_meter = 'output' then ledger.tokens end as tokens_output,
+        case when ledger.token_meter in ('input', 'embedding') then ledger.x_ReportingCost end as cost_input_uncached,
+        case when ledger.token_meter = 'cache_read' then ledger.x_ReportingCost end as cost_cache_read,
+        case when ledger.token_meter like 'cache_write%' then ledger.x_ReportingCost end as cost_cache_write,
+        case when ledger.token_meter = 'output' then ledger.x_ReportingCost end as cost_output
     from {{ ref('fct_attribution_ledger') }} as ledger
     inner join scope on scope.charge_date = ledger.charge_date
     union all
@@ -48,7 +52,11 @@ spend as (
         cast(estimates.tokens_input_uncached as decimal(28, 12)) as tokens_input_uncached,
         cast(estimates.tokens_cache_read as decimal(28, 12)) as tokens_cache_read,
         cast(estimates.tokens_cache_write as decimal(28, 12)) as tokens_cache_write,
-        cast(estimates.tokens_output as decimal(28, 12)) as tokens_output
+        cast(estimates.tokens_output as decimal(28, 12)) as tokens_output,
+        cast(null as decimal(38, 14)) as cost_input_uncached,
+        cast(null as decimal(38, 14)) as cost_cache_read,
+        cast(null as decimal(38, 14)) as cost_cache_write,
+        cast(null as decimal(38, 14)) as cost_output
     from {{ ref('estimated_charges') }} as estimates
     inner join scope on scope.charge_date = estimates.charge_date and estimates.x_EstimateKind = 'not yet billed'
     left join (
@@ -76,6 +84,10 @@ select
     cast(coalesce(sum(spend.tokens_cache_read), 0) as decimal(28, 12)) as tokens_cache_read,
     cast(coalesce(sum(spend.tokens_cache_write), 0) as decimal(28, 12)) as tokens_cache_write,
     cast(coalesce(sum(spend.tokens_output), 0) as decimal(28, 12)) as tokens_output,
+    cast(sum(spend.cost_input_uncached) as decimal(38, 14)) as cost_input_uncached,
+    cast(sum(spend.cost_cache_read) as decimal(38, 14)) as cost_cache_read,
+    cast(sum(spend.cost_cache_write) as decimal(38, 14)) as cost_cache_write,
+    cast(sum(spend.cost_output) as decimal(38, 14)) as cost_output,
     cast(max(state.input_digest) as string) as raw_input_digest,
     spend.charge_date
 from spend

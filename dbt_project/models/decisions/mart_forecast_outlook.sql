@@ -1,0 +1,4 @@
+select
+    series_key, level, scope, as_of, period_start, period_end, spent, point, lo80, hi80, lo95, hi95, n_eff,
+    range_state, method, quality, has_known_changes, run_id, data_cutoff, config_hash
+from {{ source('raw', 'forecast_outlook') }}

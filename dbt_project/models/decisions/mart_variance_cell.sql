@@ -1,0 +1,3 @@
+select
+    scope, team, workflow, model, variant, line, month, amount, rank, label
+from {{ source('raw', 'variance_cells') }}

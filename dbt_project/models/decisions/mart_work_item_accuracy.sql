@@ -1,0 +1,3 @@
+select
+    unit, items, wape, mdape, bias, coverage80, coverage95, state
+from {{ source('raw', 'work_item_accuracy') }}
