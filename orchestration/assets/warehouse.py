@@ -9,7 +9,7 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_
 from ingestion.catalog import BY_KEY
 from ingestion.lake import Lake
 from orchestration import dbt_build, warehouse
-from orchestration.frames import FORECAST_RELATIONS
+from orchestration.frames import DECISION_RELATIONS, FORECAST_RELATIONS
 from orchestration.resources import OWNERS, WAREHOUSE_POOL
 from orchestration.settings import Settings
 
@@ -34,6 +34,8 @@ class StageTranslator(DagsterDbtTranslator):
             return dg.AssetKey(["raw", name])
         if name in FORECAST_RELATIONS:
             return dg.AssetKey(["forecasts", name])
+        if name in DECISION_RELATIONS:
+            return dg.AssetKey(["decisions", name])
         return PREPARED
 
     def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: Any) -> dg.AssetSpec:
