@@ -16,6 +16,8 @@ from decisions.schemas import PUBLISHED, SCHEMAS, TOKEN_CLASSES, empty
 
 # Days whose signals are published; everything before is history to judge them by.
 SHOWN_DAYS = 90
+# A source that usually gives fewer rows a day may have a day without any.
+_FEWEST_ROWS = 24
 
 
 @dataclass(frozen=True)
@@ -80,25 +82,42 @@ def all_signals(inputs: Inputs, as_of: date, config: SignalConfig, run_id: str) 
         parts.append(signals.day_signals(spend.filter(pl.col("scope_type") == scope_type), as_of, **shared))
     for scope_type in ("team", "workflow"):
         mine = spend.filter(pl.col("scope_type") == scope_type)
-        parts.append(signals.trend_signals(mine, as_of, **shared))
-        parts.append(signals.trend_signals(mine, as_of, rule="A2m", recent=28, **shared))
+        parts.append(_per_day(signals.trend_signals(mine, as_of, **shared), 7))
+        parts.append(_per_day(signals.trend_signals(mine, as_of, rule="A2m", recent=28, **shared), 28))
     models = inputs.model_day.with_columns(
         pl.lit("workflow").alias("scope_type"), pl.col("workflow").alias("scope"),
         pl.col("team").max().over("workflow").alias("parent"),
         pl.sum_horizontal("tokens_input_uncached", "tokens_cache_read", "tokens_cache_write").alias("input_tokens"),
     )  # fmt: skip
-    parts.append(signals.share_signals(_mix(models), as_of, signals.PREMIUM_MIX, **shared))
+    parts.append(_per_day(signals.share_signals(_mix(models), as_of, signals.PREMIUM_MIX, **shared), 7))
     parts.append(signals.cache_signals(_cache(models), as_of, **shared))
-    parts.append(signals.drift_signals(_per_call(models, "input_tokens"), as_of, **shared))
-    parts.append(
-        signals.drift_signals(_per_call(models, "retries"), as_of, rule="A5r", family="loop", **shared)
-    )
+    cost = models.group_by("scope", "day").agg(pl.col("list_cost_usd").sum().cast(pl.Float64).alias("cost"))
+    context = signals.drift_signals(_per_call(models, "input_tokens"), as_of, **shared)
+    parts.append(_priced(context, cost, 1 - 1 / pl.col("ratio"), config))
+    retries = signals.drift_signals(_per_call(models, "retries"), as_of, rule="A5r", family="loop", **shared)
+    parts.append(_priced(retries, cost, pl.col("value") - pl.col("baseline"), config))
     parts.append(_missing_rows(inputs.source_hour, as_of, first, config, run_id))
     audit = {"as_of": as_of, "run_id": run_id, "config_hash": config.hash()}
     own = inputs.rule_day.filter(pl.col("day").is_between(first, as_of, closed="left"))
     parts.append(own.with_columns(pl.lit(v).alias(k) for k, v in audit.items()).select(SCHEMAS["signals"].keys()))
     whole = pl.concat([p.cast(SCHEMAS["signals"]) for p in parts])  # type: ignore[arg-type]
     return whole.sort("rule", "scope_type", "scope", "day")
+
+
+def _per_day(found: pl.DataFrame, days: int) -> pl.DataFrame:
+    """Excess and floor of a window as money per day, so that an incident's days add up."""
+    return found.with_columns(pl.col("excess", "floor") / days)
+
+
+def _priced(found: pl.DataFrame, cost: pl.DataFrame, share: pl.Expr, config: SignalConfig) -> pl.DataFrame:
+    """A drift with its money: the share of the day's cost it stands for. Below the floor it is a notice, not a page."""
+    rows = found.join(cost, on=["scope", "day"], how="left")
+    excess = (pl.col("cost").fill_null(0.0) * share.clip(lower_bound=0.0)).fill_null(0.0)
+    quiet = (pl.col("state") == signals.PAGE) & (excess < config.floor)
+    return rows.with_columns(
+        excess.alias("excess"), pl.lit(config.floor).alias("floor"),
+        pl.when(quiet).then(pl.lit(signals.NOTICE)).otherwise(pl.col("state")).alias("state"),
+    ).select(SCHEMAS["signals"].keys())  # fmt: skip
 
 
 def _mix(models: pl.DataFrame) -> pl.DataFrame:
@@ -172,9 +191,11 @@ def _missing_rows(hours: pl.DataFrame, as_of: date, first: date, config: SignalC
             usual = float(np.median(same)) if same else 0.0
             middle = float(np.nanmedian(z[t])) if np.isfinite(z[t]).any() else 0.0
             state = signals.SILENT
-            if usual > 0 and daily[t] == 0:
+            if usual < _FEWEST_ROWS:
+                pass
+            elif daily[t] == 0:
                 state = signals.PAGE
-            elif usual > 0 and daily[t] <= 0.5 * usual and middle <= -config.page_z:
+            elif daily[t] <= 0.5 * usual and middle <= -config.page_z:
                 state = signals.NOTICE
             rows.append({
                 "rule": "A12", "family": "data", "scope_type": "source", "scope": source, "day": day,

@@ -254,7 +254,7 @@ _HEADERS = {
     "eval_plans": "plan_id,workflow,eval_set_id,baseline_config,candidate_config,lever_set,margin,margin_slice,critical_slices,latency_p95_ms,"
     "refusal_rate,looks,look,waiver_owner,waiver_reason,owner_person_id",
     "promotions": "promotion_id,lever_set,workflow,baseline_config,candidate_config,promoted_on,baseline_cost_per_success,"
-    "candidate_cost_per_call,expected_saving_share,margin,applied_kind,applied_to,owner",
+    "candidate_cost_per_call,expected_saving_share,margin,applied_kind,applied_from,applied_to,owner",
     "teams": "team,team_name,cost_center,department,owner_person_id,valid_from,valid_to",
     "people": "person_id,display_name,team,valid_from,valid_to",
     "identities": "person_id,system,external_id,valid_from,valid_to",

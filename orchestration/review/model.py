@@ -41,3 +41,5 @@ class ReviewFiles:
     html: Path
     explained: Path
     workbook: Path
+    weekly: Path
+    policy: Path

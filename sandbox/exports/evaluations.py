@@ -49,7 +49,7 @@ def promotions() -> list[dict[str, str]]:
             "promotion_id": f"{WORKFLOW}-routing", "lever_set": "model routing", "workflow": WORKFLOW, "baseline_config": BASELINE,
             "candidate_config": ROUTED, "promoted_on": calendar.MODEL_UPGRADE.isoformat(), "baseline_cost_per_success": "0.0354",
             "candidate_cost_per_call": "0.0149", "expected_saving_share": "0.5584", "margin": "0.02", "applied_kind": "model",
-            "applied_to": "claude-sonnet-5", "owner": owner("support-ai").person_id,
+            "applied_from": "claude-sonnet-4-5", "applied_to": "claude-sonnet-5", "owner": owner("support-ai").person_id,
         }
     ]  # fmt: skip
 

@@ -91,7 +91,7 @@ def test_every_gate_has_a_blocking_check_on_an_asset_that_everything_behind_it_w
 def test_each_stage_waits_for_the_gate_before_it(graph: Any) -> None:
     keys = graph.get_all_asset_keys()
     doors = [gate.asset for gate in GATES]
-    stages = [("focus", doors[0]), ("ledger", doors[1]), ("marts", doors[2]), ("forecasts", doors[3]), ("decisions", doors[3])]
+    stages = [("focus", doors[0]), ("ledger", doors[1]), ("marts", doors[2]), ("forecasts", doors[3]), ("decisions", doors[3]), ("published", doors[5])]
     for group, door in stages:
         members = {k for k in keys if graph.get(k).group_name == group}
         assert members, group
@@ -115,7 +115,8 @@ def test_published_names_are_those_the_readers_rely_on(settings: Settings) -> No
         "ledger.deployments", "ledger.people", "ledger.estimated_charges", "marts.daily_spend", "marts.workflow_ledger",
         "marts.attribution_coverage", "marts.fidelity_error", "marts.invoice_tie_out", "marts.work_item_cost",
         "marts.budget_pacing", "marts.top_deltas", "marts.forecast_daily", "marts.forecast_total", "marts.backtest",
-        "marts.source_freshness", "marts.focus_conformance",
+        "marts.source_freshness", "marts.focus_conformance", "marts.signals", "marts.incidents", "marts.kpi_scorecard",
+        "marts.commitment_sizing", "marts.commitment_performance", "marts.eval_gate", "marts.lever_impact",
     } <= names  # fmt: skip
 
 

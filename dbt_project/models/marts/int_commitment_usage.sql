@@ -1,5 +1,6 @@
 -- What each commitment paid for on a day, and eligible usage it did not reach (same service and provider). The charge row
--- says Used or Unused; the contracted price is what the same usage costs without the commitment.
+-- says Used or Unused; its list price is what the same usage costs without the commitment, and where a bill gives none the
+-- usage is counted at its own cost: no saving is claimed.
 with charges as (
     select
         CommitmentDiscountId as commitment_id,
@@ -10,7 +11,7 @@ with charges as (
         cast(ChargePeriodStart as timestamp) as period_start,
         cast(ChargePeriodEnd as timestamp) as period_end,
         EffectiveCost as effective_cost,
-        case when CommitmentDiscountStatus = 'Unused' then 0 else coalesce(ListCost, ContractedCost, EffectiveCost) end as on_demand_cost
+        case when CommitmentDiscountStatus = 'Unused' then 0 else coalesce(nullif(ListCost, 0), nullif(ContractedCost, 0), EffectiveCost) end as on_demand_cost
     from {{ ref('focus_cost_and_usage') }}
     where ChargeCategory = 'Usage'
         and x_CostBasis = 'billed'

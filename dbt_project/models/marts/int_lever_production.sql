@@ -1,7 +1,7 @@
--- Production of workflows with a promoted change: calls that carry it, outcomes, successes and cost by day. Outcomes are
--- counted by day, so the day is the cluster that stands in the place of a session.
+-- Production of workflows with a promoted change: the calls it is about, those that carry it, outcomes, successes and their cost
+-- at the company's prices, by day. Outcomes are counted by day, so the day is the cluster in the place of a session.
 with promoted as (
-    select distinct workflow, applied_kind, applied_to from {{ ref('promotions') }}
+    select distinct workflow, applied_kind, applied_from, applied_to from {{ ref('promotions') }}
 ),
 
 calls as (
@@ -11,17 +11,13 @@ calls as (
             when promoted.applied_kind = 'model' and calls.model_id = promoted.applied_to then 1
             when promoted.applied_kind = 'cache' and calls.tokens_cache_read > 0 then 1
             else 0
-        end) as lever_calls
+        end) as lever_calls,
+        sum(calls.list_cost_usd) as cost
     from {{ ref('fct_model_call') }} as calls
-    inner join promoted on promoted.workflow = coalesce(calls.workflow, calls.owner_workflow)
+    inner join promoted
+        on promoted.workflow = coalesce(calls.workflow, calls.owner_workflow)
+        and (promoted.applied_kind <> 'model' or calls.model_id in (promoted.applied_from, promoted.applied_to))
     group by promoted.workflow, calls.charge_date
-),
-
-spend as (
-    select ledger.workflow, ledger.charge_date, sum(ledger.x_ReportingCost) as cost
-    from {{ ref('fct_attribution_ledger') }} as ledger
-    where ledger.workflow in (select workflow from promoted) and ledger.ChargeCategory = 'Usage'
-    group by ledger.workflow, ledger.charge_date
 ),
 
 outcomes as (
@@ -43,7 +39,6 @@ select
     cast(calls.lever_calls as bigint) as lever_calls,
     cast(coalesce(outcomes.outcomes, 0) as bigint) as outcomes,
     cast(coalesce(outcomes.successes, 0) as bigint) as successes,
-    cast(coalesce(spend.cost, 0) as decimal(38, 14)) as cost
+    cast(coalesce(calls.cost, 0) as decimal(38, 14)) as cost
 from calls
-left join spend on spend.workflow = calls.workflow and spend.charge_date = calls.charge_date
 left join outcomes on outcomes.workflow = calls.workflow and outcomes.charge_date = calls.charge_date

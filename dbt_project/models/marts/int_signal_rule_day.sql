@@ -140,7 +140,7 @@ upgrade as (
         'A6' as rule, 'mix' as family, 'workflow' as scope_type, at_both_prices.workflow as scope, at_both_prices.day, cost_new as value,
         cost_old as baseline, cast(null as double) as spread, cast(null as double) as robust_z, cost_new / cost_old as ratio,
         cost_new - cost_old as excess, cast({{ var('signal_floor') }} as double) as floor, old_calls as history,
-        case when cost_new >= 1.5 * cost_old then 'page' else 'notice' end as state,
+        case when cost_new >= 1.5 * cost_old and cost_new - cost_old >= {{ var('signal_floor') }} then 'page' else 'notice' end as state,
         concat(old_model_id, ' to ', model_id) as reason
     from at_both_prices
     left join known on known.workflow = at_both_prices.workflow and known.day = at_both_prices.day
