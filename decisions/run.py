@@ -222,7 +222,7 @@ def all_incidents(
     fallback = owners.filter(pl.col("scope_type") == "default")["owner"].head(1).to_list()
     if fallback:
         table = table.with_columns(pl.col("owner").fill_null(fallback[0]))
-    return pl.concat([carried.select(table.columns).cast(table.schema), table]).sort("first_day", "incident_id")  # type: ignore[arg-type]
+    return pl.concat([carried.select(table.columns).cast(table.schema), table]).sort("first_day", "incident_id")
 
 
 # -- commitments -------------------------------------------------------------------------------------------------------
