@@ -118,15 +118,16 @@ def stage_assets(parsed: Mapping[str, Any], stage: str) -> dg.AssetsDefinition:
 def _reported(
     context: dg.AssetExecutionContext, results: list[dbt_build.NodeResult]
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+    # A stage is built whole; a run of some of its assets hears of those only.
     keys = {
         spec.metadata["dagster_dbt/unique_id"]: spec.key
         for spec in context.assets_def.specs
-        if "dagster_dbt/unique_id" in spec.metadata
+        if "dagster_dbt/unique_id" in spec.metadata and spec.key in context.selected_asset_keys
     }
     checks = {
         spec.metadata["dagster_dbt/unique_id"]: spec
         for spec in context.assets_def.check_specs
-        if spec.metadata and "dagster_dbt/unique_id" in spec.metadata
+        if spec.metadata and "dagster_dbt/unique_id" in spec.metadata and spec.key in context.selected_asset_check_keys
     }
     for result in results:
         if result.unique_id in keys and not result.has_failed and not result.is_skipped:

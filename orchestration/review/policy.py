@@ -25,7 +25,7 @@ _TESTS = """
 select environment, max(cost) as highest_day
 from (
     select environment, charge_date, sum(x_ReportingCost) as cost from ledger.attribution
-    where environment not in ('production', '') and ChargeCategory = 'Usage' and charge_date >= $since
+    where environment in ('test', 'experiment', 'sandbox') and ChargeCategory = 'Usage' and charge_date >= $since
     group by environment, charge_date
 )
 where cost > 0
@@ -66,8 +66,8 @@ def policy(connection: duckdb.DuckDBPyConnection, last_day: date, since: date) -
 
 def _caps(tests: list[Row]) -> list[str]:
     if not tests:
-        return ["  tag_budget_config: {}  # no spend outside production in the last four weeks"]
-    lines = ["  # Hard caps for what is not production: twice the dearest day of the last four weeks.", "  tag_budget_config:"]
+        return ["  tag_budget_config: {}  # no spend of tests and experiments in the last four weeks"]
+    lines = ["  # Hard caps for tests and experiments: twice the dearest day of the last four weeks.", "  tag_budget_config:"]
     for row in tests:
         lines += [
             f"    {json.dumps('environment:' + row['environment'])}:",

@@ -15,6 +15,8 @@ from orchestration.review.queries import Review, Row, Snapshot
 from orchestration.review.sections import outlook, spend
 
 ACTIONS, INCIDENTS_SHOWN = 3, 15
+# Notices below this (reporting currency) are counted, not listed.
+LEAST_SHOWN = 1
 _TONES = {
     "met": GOOD, "missed": BAD, "tracked": QUIET, "not yet measured": QUIET, "open": WATCH, "closed": QUIET, "withdrawn": QUIET,
     "suppressed": QUIET, "PROMOTE": GOOD, "REJECT": BAD, "INCONCLUSIVE": WATCH, "INVALID": WATCH, "as_expected": GOOD,
@@ -33,7 +35,8 @@ order by route <> 'page', state <> 'open', excess desc, first_day desc, incident
 _SCORECARD = """
 select kpi, kpi_name, unit, direction, target, is_non_negotiable, cadence, accountable_role, owner,
        max(value) filter (where month = $full) as value, max(state) filter (where month = $full) as state,
-       max(reason) filter (where month = $full) as reason, max(value) filter (where month = $open) as now
+       max(reason) filter (where month = $full) as reason, max(value) filter (where month = $open) as now,
+       max(state) filter (where month = $open) as state_now
 from marts.kpi_scorecard
 where scope = '' and month in ($full, $open)
 group by all
@@ -48,7 +51,7 @@ from marts.eval_gate order by eval_set_id, outcome desc, candidate_config
 
 _LEVERS = """
 select promotion_id, lever_set, workflow, promoted_on, days_after, realised_saving, realised_saving_share, expected_saving_share,
-       applied_share, cost_per_call_drift, state, reason, owner
+       applied_share, cost_per_call_drift, state, reason, owner_name
 from marts.lever_impact order by promoted_on desc, promotion_id
 """
 
@@ -102,13 +105,18 @@ def read_week(connection: duckdb.DuckDBPyConnection, review: Review) -> Week:
     return Week(
         review,
         incidents=snapshot.rows("incidents", _INCIDENTS, since=last - timedelta(days=6)),
-        scorecard=snapshot.rows("kpi_scorecard", _SCORECARD, full=review.full_month, open=last.replace(day=1)),
+        scorecard=[_judged(r) for r in snapshot.rows("kpi_scorecard", _SCORECARD, full=review.full_month, open=last.replace(day=1))],
         gate=snapshot.rows("eval_gate", _GATE),
         levers=snapshot.rows("lever_impact", _LEVERS),
         sizing=snapshot.rows("commitment_sizing", _SIZING),
         commitments=snapshot.rows("commitment_performance", _COMMITMENTS, since=last - timedelta(days=29)),
         checklist=snapshot.rows("rollout_checklist", _CHECKLIST),
     )
+
+
+def _judged(row: Row) -> Row:
+    """A KPI of open months only (a projection) is judged by the open month."""
+    return row | {"state": row["state_now"]} if row["value"] is None and row["now"] is not None else row
 
 
 def sections(week: Week) -> list[Section]:
@@ -130,10 +138,10 @@ def verdicts(week: Week) -> list[Cell]:
     if missed:
         named = "; ".join(r["kpi_name"] for r in missed[:3])
         hard = any(r["is_non_negotiable"] for r in missed)
-        text = f"{many(len(missed), 'KPI')} missed in {f.month(week.review.full_month)}: {named}."
+        text = f"{many(len(missed), 'KPI')} missed: {named}."
         lines.append(Cell(text, BAD if hard else WATCH))
     elif week.scorecard:
-        lines.append(Cell(f"No KPI missed its target in {f.month(week.review.full_month)}.", GOOD))
+        lines.append(Cell("No KPI missed its target.", GOOD))
     return lines
 
 
@@ -167,12 +175,12 @@ def proposed(week: Week) -> list[tuple[str, str, str, Decimal | None]]:
         if r["state"] in ("roll_back", "not_applied", "re_gate"):
             verb = {"roll_back": "Roll back", "not_applied": "Apply", "re_gate": "Evaluate again"}[r["state"]]
             stake = r["realised_saving"] * 30 / max(r["days_after"], 1) if r["realised_saving"] is not None else None
-            found.append((0, abs(stake or Decimal(0)), (f"{verb}: {r['lever_set']} in {r['workflow']}", r["owner"], r["reason"], stake)))
+            found.append((0, abs(stake or Decimal(0)), (f"{verb}: {r['lever_set']} in {r['workflow']}", r["owner_name"], r["reason"], stake)))
     for r in week.incidents:
         if r["state"] == "open" or r["route"] == "page":
             why = f"{_kind(r)} since {f.short_day(r['first_day'])}, rules {r['rules']}"
             rank = 1 if r["route"] == "page" else 4
-            found.append((rank, r["excess"] or Decimal(0), (f"{r['next_step']} ({r['scope']})", r["owner_name"], why, r["excess"])))
+            found.append((rank, r["excess"] or Decimal(0), (f"{r['scope']}: {r['next_step']}", r["owner_name"], why, r["excess"])))
     promoted = {r["promotion_id"] for r in week.levers}
     for r in week.gate:
         if r["outcome"] == "PROMOTE" and not promoted:
@@ -182,11 +190,12 @@ def proposed(week: Week) -> list[tuple[str, str, str, Decimal | None]]:
         if r["is_advised"]:
             saving = f.exact(r["monthly_saving"])
             found.append((2, saving, (f"Buy {f.count(r['units'])} {r['unit']} ({r['offer_id']}) for {r['pool']}", "Finance", r["reason"] or "back-tested", saving)))
+    paying = next((f"{r['owner']}" for r in week.scorecard if r["kpi"] == "month_end_against_budget"), "Finance")
     for r in week.review.pacing:
         if r["level"] in ("critical", "warn"):
             over = f.exact(r["month_end"] or 0) - f.exact(r["budget"])
             what = f"Decide on the budget of {r['scope'] or 'all spend'}: raise it or cut demand"
-            found.append((3, max(over, Decimal(0)), (what, r.get("owner") or "budget owner", f"P(breach) {f.percent(r['p_breach'], 0)}", over)))
+            found.append((3, max(over, Decimal(0)), (what, paying, f"P(breach) {f.percent(r['p_breach'], 0)}", over)))
     if week.review.worklist:
         r = week.review.worklist[0]
         found.append((5, r["cost"] or Decimal(0), (f"{r['action']} ({r['external_id']})", "Engineering", "largest unnamed spend", r["cost"])))
@@ -212,6 +221,12 @@ def _proposed(week: Week) -> Section:
     )  # fmt: skip
 
 
+def _days(row: Row) -> str:
+    """First and last day without a line break: 14 Oct, or 2 Sep – 13 Oct."""
+    ends = [f.short_day(row["first_day"]), f.short_day(row["last_day"])]
+    return " –\u2060 ".join(dict.fromkeys(ends)).replace(" ", "\u00a0")
+
+
 def _kind(row: Row) -> str:
     names = {"spend": "spend above usual", "mix": "dearer model mix", "context": "growing context", "loop": "loop or retries",
              "cache": "fewer cache hits", "data": "missing data"}  # fmt: skip
@@ -222,23 +237,25 @@ def _incidents(week: Week) -> Section:
     title, source = "Incidents", "marts.incidents"
     if not week.incidents:
         return Section("incidents", title, "No incident is open and none was paged this week.", source)
-    shown = week.incidents[:INCIDENTS_SHOWN]
+    worth = [r for r in week.incidents if r["route"] == "page" or (r["excess"] or 0) >= LEAST_SHOWN]
+    shown, small = worth[:INCIDENTS_SHOWN], len(week.incidents) - len(worth)
     rows = [
         [
-            Cell(f"{f.short_day(r['first_day'])} – {f.short_day(r['last_day'])}"), Cell(f"{f.shortened(r['scope'], 36)} ({r['scope_type']})"),
-            Cell(f"{_kind(r)}; {r['rules']}"), Cell(f.money(r["excess"])), Cell(f.words(r["owner_name"])), _state(r["route"]),
-            _state(r["state"]), Cell(r["next_step"]), Cell(r["evidence"]),
+            Cell(_days(r)), Cell(f"{f.shortened(r['scope'], 36)} ({r['scope_type']}): {_kind(r)}; {r['rules']}"), Cell(f.money(r["excess"])),
+            Cell(f.words(r["owner_name"])), Cell(f"{r['route']}, {r['state']}", _TONES[r["state"] if r["route"] != "page" else "page"]),
+            Cell(r["next_step"]), Cell(r["evidence"]),
         ]
         for r in shown
     ]  # fmt: skip
     table = Table(
         "Open incidents and those paged in the last seven days, pages first",
         [
-            Column("Days"), Column("Where", "", "wrap"), Column("What", "", "wrap"), Column("Above usual", week.review.currency, "number"),
-            Column("Owner"), Column("Route", "", "state"), Column("State", "", "state"), Column("What to do", "", "wrap"), Column("Evidence", "rows to read", "wrap"),
+            Column("Days"), Column("Where and what", "", "wrap"), Column("Above usual", week.review.currency, "number"), Column("Owner"),
+            Column("State", "", "state"), Column("What to do", "", "wrap"), Column("Evidence", "rows to read", "wrap"),
         ],
         rows,
-        note=capped(len(shown), len(week.incidents), "incident", "pages first, then by money"),
+        note=(capped(len(shown), len(worth), "incident", "pages first, then by money") + " "
+              + (f"{many(small, 'notice')} without money to speak of: marts.incidents." if small else "")).strip(),
     )  # fmt: skip
     live = sum(r["state"] == "open" for r in week.incidents)
     return Section("incidents", title, f"{many(live, 'incident')} open; pages go to the owner, everything else to this digest.", source, tables=[table])
@@ -262,21 +279,23 @@ def _scorecard(week: Week) -> Section:
         owner = f"{f.words(r['owner'])} ({r['accountable_role']})" if r["owner"] != r["accountable_role"] else r["owner"]
         rows.append([
             Cell(r["kpi_name"] + (" *" if r["is_non_negotiable"] else "")), Cell(_value(r["value"], r["unit"])), Cell(_value(r["now"], r["unit"])),
-            Cell(target), _state(state), Cell(f.words(r["cadence"])), Cell(f.words(owner)), Cell(f.words(r["reason"])),
+            Cell(target), _state(state), Cell(f.words(r["cadence"])), Cell(f.words(owner)),
         ])  # fmt: skip
     month = week.review.full_month
     table = Table(
         f"KPIs of {f.month(month)} and the month to date",
         [
             Column("KPI", "", "wrap"), Column(f.month(month), "", "number"), Column("To date", "", "number"), Column("Target", "", "number"),
-            Column("State", "", "state"), Column("Looked at", "every"), Column("Accountable"), Column("Why not measured", "", "wrap"),
+            Column("State", "", "state"), Column("Cadence"), Column("Accountable"),
         ],
         rows,
         note="* A miss stops the roll-out. Workflows, providers and teams have rows of their own in marts.kpi_scorecard.",
     )  # fmt: skip
     missed = sum(r["state"] == "missed" for r in week.scorecard)
     met = sum(r["state"] == "met" for r in week.scorecard)
-    return Section("scorecard", title, f"{met} of {met + missed} KPIs with a target met it in {f.month(month)}.", source, tables=[table])
+    why = [f"{r['kpi_name']}: {r['reason']}." for r in week.scorecard if r["reason"] and r["now"] is None]
+    lead = f"{met} of {met + missed} KPIs with a target meet it; {f.month(month)} counts, or the open month for what is projected."
+    return Section("scorecard", title, lead, source, tables=[table], notes=why)
 
 
 def _changes(week: Week) -> Section:
@@ -308,7 +327,7 @@ def _changes(week: Week) -> Section:
             [
                 Cell(f"{r['lever_set']} in {r['workflow']}"), Cell(f.day(r["promoted_on"])), Cell(f.percent(r["expected_saving_share"])),
                 Cell(f.signed_percent(r["realised_saving_share"])), Cell(f.money(r["realised_saving"])), Cell(f.percent(r["applied_share"], 0)),
-                _state(r["state"]), Cell(f.words(r["owner"])), Cell(f.words(r["reason"])),
+                _state(r["state"]), Cell(f.words(r["owner_name"])), Cell(f.words(r["reason"])),
             ]
             for r in week.levers
         ]  # fmt: skip
