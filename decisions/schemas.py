@@ -124,6 +124,10 @@ SCHEMAS: dict[str, dict[str, pl.DataType | type[pl.DataType]]] = {
 }  # fmt: skip
 
 
+# Frames of a daily run; `detection` is measured on labelled windows.
+PUBLISHED = tuple(name for name in SCHEMAS if name != "detection")
+
+
 def empty(name: str) -> pl.DataFrame:
     """A frame of `name` with zero rows and its exact schema."""
     return pl.DataFrame(schema=SCHEMAS[name])

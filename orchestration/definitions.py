@@ -12,13 +12,14 @@ from orchestration.assets.decisions import frozen_periods_asset, published_asset
 from orchestration.assets.forecasts import forecast_assets
 from orchestration.assets.monthly import monthly_assets
 from orchestration.assets.raw import raw_assets
+from orchestration.assets.rules import rule_assets
 from orchestration.assets.warehouse import BUILT, built_deliveries_asset, prepared_asset, stage_assets
-from orchestration.gates import focus, forecasts, ledger, marts, raw
+from orchestration.gates import decisions, focus, forecasts, ledger, marts, raw
 from orchestration.gates.suites import gate_checks
 from orchestration.resources import resources_of
 from orchestration.settings import Settings, load_settings
 
-GATES = (raw.GATE, focus.GATE, ledger.GATE, marts.GATE, forecasts.GATE)
+GATES = (raw.GATE, focus.GATE, ledger.GATE, marts.GATE, forecasts.GATE, decisions.GATE)
 
 
 def build_definitions(
@@ -43,6 +44,7 @@ def build_definitions(
             stages["marts"],
             forecast_assets([marts.DAILY_SPEND]),
             monthly_assets(),
+            rule_assets([k for k in stages["marts"].keys if k.path[-1].startswith("int_")], [marts.DAILY_SPEND]),
             stages["decisions"],
             frozen_periods_asset([*doors, BUILT]),
             published_assets(parsed, doors),

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 
 import polars as pl
 
+from decisions.schemas import PUBLISHED
+from decisions.schemas import SCHEMAS as DECISIONS
 from forecasting.schemas import MONTHLY_SCHEMAS, SCHEMAS
 
 MANIFEST_COLUMNS: dict[str, str] = {
@@ -52,6 +54,8 @@ REJECT_COLUMNS: dict[str, str] = {
 def _duckdb_type(kind: object) -> str:
     if isinstance(kind, pl.Decimal):
         return f"decimal({kind.precision},{kind.scale})"
+    if isinstance(kind, pl.Datetime):
+        return "timestamp"
     simple = {pl.String: "varchar", pl.Date: "date", pl.Float64: "double", pl.Int64: "bigint", pl.Boolean: "boolean"}
     return simple[kind]  # type: ignore[index]
 
@@ -70,7 +74,17 @@ def lake_key(frame: str) -> str:
     return f"derived/forecasting/{raw_name(frame)}.parquet"
 
 
+def decision_key(frame: str) -> str:
+    """Lake key of a decision frame."""
+    return f"derived/decisions/{frame}.parquet"
+
+
 # Relation in schema `raw` → columns.
-FORECAST_RELATIONS: dict[str, dict[str, str]] = {
-    raw_name(n): _relation(c) for n, c in (SCHEMAS | MONTHLY_SCHEMAS).items()
+FORECAST_RELATIONS: dict[str, dict[str, str]] = {raw_name(n): _relation(c) for n, c in SCHEMAS.items()}
+MONTHLY_RELATIONS: dict[str, dict[str, str]] = {n: _relation(c) for n, c in MONTHLY_SCHEMAS.items()}
+DECISION_RELATIONS: dict[str, dict[str, str]] = {n: _relation(DECISIONS[n]) for n in PUBLISHED}
+# Relation in schema `raw` → lake key and columns.
+DERIVED_RELATIONS: dict[str, tuple[str, dict[str, str]]] = {
+    **{n: (lake_key(n), columns) for n, columns in (FORECAST_RELATIONS | MONTHLY_RELATIONS).items()},
+    **{n: (decision_key(n), columns) for n, columns in DECISION_RELATIONS.items()},
 }

@@ -19,12 +19,12 @@ import pyarrow as pa
 from ingestion import manifest
 from ingestion.catalog import DATASETS, SOURCES, Dataset
 from ingestion.lake import Lake, S3Lake
-from orchestration.frames import FORECAST_RELATIONS, MANIFEST_COLUMNS, REJECT_COLUMNS
+from orchestration.frames import DERIVED_RELATIONS, MANIFEST_COLUMNS, REJECT_COLUMNS
 from orchestration.freeze import frozen_keys
 from orchestration.settings import DBT_PROJECT, Settings
 
 # Cut by day or file, but small and needed whole: they have no charge days to rebuild.
-_ALWAYS_WHOLE = ("invoices", "prices", "seats", "expenses", "outcomes")
+_ALWAYS_WHOLE = ("invoices", "prices", "seats", "expenses", "outcomes", "evaluations")
 _DUCKDB_TYPES = {
     "text": "varchar",
     "money_text": "varchar",
@@ -44,7 +44,7 @@ class DeliveryUnreadable(RuntimeError):
     """A file the manifest names is gone or is no whole Parquet file."""
 
 # Models of later rooms read the staging models of these by name.
-_ALWAYS_BUILT = ("anthropic", "expenses", "files", "invoices", "openai", "outcomes", "prices", "seats")
+_ALWAYS_BUILT = ("anthropic", "evaluations", "expenses", "files", "invoices", "openai", "outcomes", "prices", "seats")
 
 
 @dataclass(frozen=True)
@@ -114,8 +114,8 @@ def prepare(
             _create_raw(connection, lake, dataset, as_relation, full=reason is not None)
         _create_rejects(connection, lake)
         _create_frozen(connection, lake, frozen_columns)
-        for name in FORECAST_RELATIONS:
-            _create_forecast(connection, lake, name)
+        for name in DERIVED_RELATIONS:
+            _create_derived(connection, lake, name)
         _create_run_context(connection, settings, run_id, reason is not None)
         connection.execute("create or replace table raw.project as select ? as fingerprint", [fingerprint])
         counts = connection.execute(
@@ -146,12 +146,12 @@ def mark_built(settings: Settings) -> int:
     return int(new[0])
 
 
-def load_forecasts(settings: Settings, lake: Lake) -> None:
-    """Create the `raw.forecast_*` relations again after new results were written to the lake."""
+def load_derived(settings: Settings, lake: Lake, names: Iterable[str]) -> None:
+    """Create these `raw` relations of forecasts or decisions again after new results were written to the lake."""
     with session(settings) as connection:
         _reach_lake(connection, lake)
-        for name in FORECAST_RELATIONS:
-            _create_forecast(connection, lake, name)
+        for name in names:
+            _create_derived(connection, lake, name)
 
 
 def project_fingerprint(settings: Settings, lake: Lake) -> str:
@@ -401,10 +401,10 @@ def _create_frozen(connection: duckdb.DuckDBPyConnection, lake: Lake, columns: M
         )
 
 
-def _create_forecast(connection: duckdb.DuckDBPyConnection, lake: Lake, name: str) -> None:
-    key = f"derived/forecasting/{name}.parquet"
+def _create_derived(connection: duckdb.DuckDBPyConnection, lake: Lake, name: str) -> None:
+    key, columns = DERIVED_RELATIONS[name]
     urls = [lake.url(key)] if lake.read(key) is not None else []
-    _replace(connection, f"raw.{name}", "table", FORECAST_RELATIONS[name], urls)
+    _replace(connection, f"raw.{name}", "table", columns, urls)
 
 
 def _replace(

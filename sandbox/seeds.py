@@ -25,7 +25,7 @@ from sandbox.company import (
     WORKFLOWS,
     owner,
 )
-from sandbox.exports import EXPORTS
+from sandbox.exports import EXPORTS, evaluations
 from sandbox.vendors import VENDORS
 from sandbox.vendors.base import owned
 
@@ -297,7 +297,52 @@ def _cost_note_inputs() -> Rows:
     ]  # fmt: skip
 
 
+# R173 to R179. The paper names nobody accountable for attribution; here the team that does it is.
+_RACI = (
+    ("set_budget", "Set AI budget and forecast", "ACIC"), ("attribute_spend", "Attribute spend to workflows", "CAII"),
+    ("apply_levers", "Apply reduction levers", "IACC"), ("define_outcome", "Define successful outcome", "CCIA"),
+    ("run_eval_gate", "Run the evaluation gate", "IACC"), ("set_policy", "Set cost policy and limits", "CRAC"),
+    ("review_kpis", "Review KPIs and SLOs", "ARCC"),
+)  # fmt: skip
+_ROLES = (("Finance", "data"), ("Engineering", "platform"), ("Governance", "legal-ai"), ("Product", "support-ai"))
+
+
+def _raci() -> Rows:
+    return [
+        {"activity": activity, "activity_name": name, "role": role, "responsibility": letter, "person_id": owner(team).person_id}
+        for activity, name, letters in _RACI
+        for (role, team), letter in zip(_ROLES, letters, strict=True)
+    ]
+
+
+# R162 to R171: direction (`max`: at most the target), what it is compared with, and the activity whose A answers for it.
+_KPIS = (
+    ("unit_cost_per_success", "max", "0", "quarter", "true", "define_outcome"), ("attribution_coverage", "min", "0.95", "month", "false", "attribute_spend"),
+    ("forecast_accuracy", "max", "0.10", "month", "false", "set_budget"), ("input_share_of_spend", "none", "", "month", "false", "apply_levers"),
+    ("eval_pass_at_promotion", "min", "0", "change", "true", "run_eval_gate"), ("budget_variance", "max", "0.05", "month", "false", "set_budget"),
+    ("cache_hit_share", "min", "0.30", "month", "false", "apply_levers"), ("all_in_spend", "none", "", "month", "false", "review_kpis"),
+    ("month_end_against_budget", "max", "1", "week", "false", "set_budget"), ("lever_saving", "min", "0", "month", "false", "apply_levers"),
+)  # fmt: skip
+
+
+def _kpi_targets() -> Rows:
+    return [
+        {"kpi": kpi, "scope": "", "direction": direction, "target": target, "cadence": cadence, "is_non_negotiable": hard, "activity": activity, **_OPEN}
+        for kpi, direction, target, cadence, hard, activity in _KPIS
+    ] + [
+        {"kpi": "cache_hit_share", "scope": w, "direction": "min", "target": target, "cadence": "month", "is_non_negotiable": "false",
+         "activity": "apply_levers", **_OPEN}
+        for w, target in (("support-copilot", "0.50"), (CODING_WORKFLOW, "0.60"))
+    ]  # fmt: skip
+
+
 _HEADERS = {
+    "raci": "activity,activity_name,role,responsibility,person_id",
+    "kpi_targets": "kpi,scope,direction,target,cadence,is_non_negotiable,activity,valid_from,valid_to",
+    "eval_plans": "plan_id,workflow,eval_set_id,baseline_config,candidate_config,lever_set,margin,margin_slice,critical_slices,latency_p95_ms,"
+    "refusal_rate,looks,look,waiver_owner,waiver_reason,owner_person_id",
+    "promotions": "promotion_id,lever_set,workflow,baseline_config,candidate_config,promoted_on,baseline_cost_per_success,"
+    "candidate_cost_per_call,expected_saving_share,margin,applied_kind,applied_from,applied_to,owner",
     "teams": "team,team_name,cost_center,department,owner_person_id,valid_from,valid_to",
     "people": "person_id,display_name,team,valid_from,valid_to",
     "identities": "person_id,system,external_id,valid_from,valid_to",
@@ -332,7 +377,9 @@ def files() -> dict[str, str]:
         "period_close_rules": [{"invoice_issuer_name": "", "close_business_days": "5", **_OPEN}],
         "unit_definitions": _unit_definitions(), "changes": _changes(), "known_changes": _known_changes(),
         "scenario_levers": _scenario_levers(), "forecast_overrides": _forecast_overrides(), "reset_sign_offs": _reset_sign_offs(),
-        "one_offs": _one_offs(), "cost_note_inputs": _cost_note_inputs(), "price_overrides": prices.override_rows(),
+        "one_offs": _one_offs(), "cost_note_inputs": _cost_note_inputs(),
+        "raci": _raci(), "kpi_targets": _kpi_targets(), "eval_plans": evaluations.plans(), "promotions": evaluations.promotions(),
+        "price_overrides": prices.override_rows(),
     }  # fmt: skip
     found = {}
     for name, header in _HEADERS.items():

@@ -68,3 +68,8 @@ regexp_replace(
     '-latest$', ''
 )
 {%- endmacro %}
+
+{#- Continuous percentile of a number in a group, interpolated: an aggregate. -#}
+{% macro percentile(expression, share) -%}{{ return(adapter.dispatch('percentile')(expression, share)) }}{%- endmacro %}
+{% macro duckdb__percentile(expression, share) -%}quantile_cont({{ expression }}, {{ share }}){%- endmacro %}
+{% macro default__percentile(expression, share) -%}percentile({{ expression }}, {{ share }}){%- endmacro %}

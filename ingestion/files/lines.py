@@ -16,6 +16,7 @@ from ingestion.source import SourceConfig
 from ingestion.windows import Window, file_window
 
 Cells = dict[str, Any]
+_WORDS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
 def find_files(config: SourceConfig, _: Sequence[Window]) -> list[Window]:
@@ -84,4 +85,8 @@ def _cell(cell: str | None, kind: str, column: str) -> Cell:
             return int(cell)
         except ValueError:
             raise Refused("not_a_number", column) from None
+    if kind == "bool":
+        if (word := cell.strip().lower()) not in _WORDS:
+            raise Refused("unknown_value", column, "neither true nor false")
+        return _WORDS[word]
     return instant(cell.strip(), column) if kind == "ts" else cell.strip()

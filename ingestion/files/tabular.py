@@ -64,6 +64,8 @@ def read(name: str, content: bytes) -> tuple[pl.DataFrame, list[Reject]]:
     if name.lower().endswith(".gz"):
         with _readable(name):
             content = gunzip(content)
+    if name.lower().removesuffix(".gz").endswith(".jsonl"):
+        return _read_json_lines(name, content)
     return _read_csv(name, content)
 
 
@@ -164,6 +166,33 @@ def _read_csv(name: str, content: bytes) -> tuple[pl.DataFrame, list[Reject]]:
     lost = {ordinal for ordinal, _ in ragged}
     numbers = [n for n in range(frame.height + len(lost)) if n not in lost]
     return frame.with_columns(pl.Series("__row", numbers, dtype=pl.Int64)), rejects
+
+
+def _read_json_lines(name: str, content: bytes) -> tuple[pl.DataFrame, list[Reject]]:
+    """One object per line; numbers keep their digits, nested values are left out. Blank lines are no records."""
+    import json
+
+    import polars as pl
+
+    rows: list[dict[str, Any]] = []
+    rejects: list[Reject] = []
+    lines = [line for line in content.splitlines() if line.strip()]
+    if not lines:
+        raise _unreadable(name, "an empty file")
+    for ordinal, line in enumerate(lines):
+        try:
+            # UnicodeDecodeError is a ValueError, as is what json says.
+            found = json.loads(line.decode("utf-8-sig"), parse_float=str, parse_int=str)
+        except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, dict):
+            rejects.append(Reject(ordinal, "malformed", None, "no JSON object", digest(line)))
+            continue
+        words = {True: "true", False: "false", None: None}
+        cells = {k: words[v] if v is None or isinstance(v, bool) else v for k, v in found.items() if not isinstance(v, (dict, list))}
+        rows.append({**cells, "__row": ordinal})
+    names = sorted({key for row in rows for key in row} - {"__row"})
+    return pl.DataFrame(rows, schema={**dict.fromkeys(names, pl.String), "__row": pl.Int64}), rejects
 
 
 def _read_parquet(name: str, content: bytes) -> pl.DataFrame:

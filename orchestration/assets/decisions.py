@@ -153,7 +153,7 @@ def _gates(context: dg.AssetExecutionContext) -> tuple[GateResult, ...]:
             continue
         evaluation = event.asset_check_evaluation_data
         gate = evaluation.check_name.split("_")[0]
-        is_ours = gate in ("raw", "focus", "ledger", "marts", "forecasts") and "value" in evaluation.metadata
+        is_ours = gate in ("raw", "focus", "ledger", "marts", "forecasts", "decisions") and "value" in evaluation.metadata
         name = gate if is_ours else "dbt tests"
         blocking = evaluation.severity == dg.AssetCheckSeverity.ERROR
         found.setdefault(name, []).append((evaluation.check_name, evaluation.passed, blocking))

@@ -9,7 +9,7 @@ import polars as pl
 from forecasting.schemas import SCHEMAS
 from ingestion.lake import Lake
 from orchestration import warehouse
-from orchestration.frames import lake_key, raw_name
+from orchestration.frames import FORECAST_RELATIONS, lake_key, raw_name
 from orchestration.resources import OWNERS, WAREHOUSE_POOL
 from orchestration.settings import Settings
 
@@ -57,8 +57,8 @@ def forecast_assets(gate_assets: list[dg.AssetKey]) -> dg.AssetsDefinition:
             budgets = connection.execute("select * from seeds.budgets").pl()
         result = forecast(series, settings.as_of.date(), budgets, run_id=context.run_id)
         for name, frame in result.frames().items():
-            lake.write(lake_key(name), as_parquet(frame))
-        warehouse.load_forecasts(settings, lake)
+            lake.write(lake_key(name), parquet(frame))
+        warehouse.load_derived(settings, lake, FORECAST_RELATIONS)
         for name, frame in result.frames().items():
             cutoff = frame["data_cutoff"].max() if frame.height else None
             yield dg.MaterializeResult(
@@ -68,7 +68,7 @@ def forecast_assets(gate_assets: list[dg.AssetKey]) -> dg.AssetsDefinition:
     return forecasts
 
 
-def as_parquet(frame: pl.DataFrame) -> bytes:
+def parquet(frame: pl.DataFrame) -> bytes:
     """A frame as the bytes of a Parquet file."""
     buffer = io.BytesIO()
     frame.write_parquet(buffer, compression="zstd")

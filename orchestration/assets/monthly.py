@@ -10,8 +10,8 @@ import polars as pl
 from forecasting.schemas import MONTHLY_SCHEMAS
 from ingestion.lake import Lake
 from orchestration import warehouse
-from orchestration.assets.forecasts import as_parquet, forecast_key
-from orchestration.frames import lake_key
+from orchestration.assets.forecasts import forecast_key, parquet
+from orchestration.frames import MONTHLY_RELATIONS, lake_key
 from orchestration.resources import OWNERS, WAREHOUSE_POOL
 from orchestration.settings import Settings
 
@@ -109,8 +109,8 @@ def monthly_assets() -> dg.AssetsDefinition:
         kept = {name: pl.read_parquet(io.BytesIO(found)) for name in KEPT if (found := lake.read(lake_key(name))) is not None}
         frames = months.monthly(given, kept, settings.as_of.date(), run_id=context.run_id)
         for name, frame in frames.items():
-            lake.write(lake_key(name), as_parquet(frame))
-        warehouse.load_forecasts(settings, lake)
+            lake.write(lake_key(name), parquet(frame))
+        warehouse.load_derived(settings, lake, MONTHLY_RELATIONS)
         for name, frame in frames.items():
             yield dg.MaterializeResult(asset_key=forecast_key(name), metadata={"rows": frame.height})
 

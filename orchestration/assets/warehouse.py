@@ -9,7 +9,7 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_
 from ingestion.catalog import BY_KEY
 from ingestion.lake import Lake
 from orchestration import dbt_build, warehouse
-from orchestration.frames import FORECAST_RELATIONS
+from orchestration.frames import DECISION_RELATIONS, FORECAST_RELATIONS, MONTHLY_RELATIONS
 from orchestration.resources import OWNERS, WAREHOUSE_POOL
 from orchestration.settings import Settings
 
@@ -32,8 +32,10 @@ class StageTranslator(DagsterDbtTranslator):
             return dg.AssetKey([dbt_resource_props["schema"], dbt_resource_props.get("alias") or name])
         if name in BY_KEY:
             return dg.AssetKey(["raw", name])
-        if name in FORECAST_RELATIONS:
+        if name in FORECAST_RELATIONS or name in MONTHLY_RELATIONS:
             return dg.AssetKey(["forecasts", name])
+        if name in DECISION_RELATIONS:
+            return dg.AssetKey(["decisions", name])
         return PREPARED
 
     def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: Any) -> dg.AssetSpec:
@@ -116,15 +118,16 @@ def stage_assets(parsed: Mapping[str, Any], stage: str) -> dg.AssetsDefinition:
 def _reported(
     context: dg.AssetExecutionContext, results: list[dbt_build.NodeResult]
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+    # A stage is built whole; a run of some of its assets hears of those only.
     keys = {
         spec.metadata["dagster_dbt/unique_id"]: spec.key
         for spec in context.assets_def.specs
-        if "dagster_dbt/unique_id" in spec.metadata
+        if "dagster_dbt/unique_id" in spec.metadata and spec.key in context.selected_asset_keys
     }
     checks = {
         spec.metadata["dagster_dbt/unique_id"]: spec
         for spec in context.assets_def.check_specs
-        if spec.metadata and "dagster_dbt/unique_id" in spec.metadata
+        if spec.metadata and "dagster_dbt/unique_id" in spec.metadata and spec.key in context.selected_asset_check_keys
     }
     for result in results:
         if result.unique_id in keys and not result.has_failed and not result.is_skipped:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from orchestration.review import formats as f
 from orchestration.review import reset as monthly
+from orchestration.review import weekly
 from orchestration.review.headlines import kpis, verdicts
 from orchestration.review.page import Section
 from orchestration.review.queries import Review
@@ -17,7 +18,7 @@ from orchestration.review.reset import Reset
 from orchestration.review.sections import attribution, evidence, outlook, spend, units
 from orchestration.review.sections.spend import workflow_rows
 
-__all__ = ["render", "render_explained", "verdicts", "workflow_rows"]
+__all__ = ["render", "render_explained", "render_weekly", "verdicts", "workflow_rows"]
 
 _HERE = Path(__file__).parent
 
@@ -32,7 +33,7 @@ def render(review: Review) -> str:
         kpis=kpis(review),
         sections=_sections(review),
         glossary=_GLOSSARY,
-        beside=(("reset.html", "Monthly reset"), ("explain.html", "Single dollars explained")),
+        beside=(("weekly.html", "Weekly review"), ("reset.html", "Monthly reset"), ("explain.html", "Single dollars explained")),
     )
 
 
@@ -70,6 +71,22 @@ def render_reset(review: Review, reset: Reset) -> str:
         sections=monthly.sections(reset, currency),
         glossary=[*own, *(entry for entry in _GLOSSARY if entry[0] in names)],
         beside=(("review.html", "Back to the review"),),
+    )
+
+
+def render_weekly(week: weekly.Week) -> str:
+    """The weekly review as HTML text."""
+    review = week.review
+    words = ("Above usual", "Pace index", "P(breach)", "Signal, incident", "Page, digest", "Lower bound", "Captured", "80 % interval")
+    return _page(
+        review,
+        title=f"AI spend, week of {weekly.week_of(review.context.last_complete_day)}",
+        kicker=f"Weekly review, {weekly.week_of(review.context.last_complete_day)}",
+        verdicts=weekly.verdicts(week),
+        kpis=weekly.kpis(week),
+        sections=weekly.sections(week),
+        glossary=[entry for entry in (*_GLOSSARY, *weekly.GLOSSARY) if entry[0] in words],
+        beside=(("review.html", "Monthly review"), ("reset.html", "Monthly reset"), ("explain.html", "Single dollars explained")),
     )
 
 

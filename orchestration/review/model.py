@@ -42,3 +42,5 @@ class ReviewFiles:
     explained: Path
     reset: Path
     workbook: Path
+    weekly: Path
+    policy: Path

@@ -14,6 +14,7 @@ from sandbox.exports import (
     azure,
     azure_llm_logs,
     bedrock_logs,
+    evaluations,
     expenses,
     focus_files,
     gcp,
@@ -34,4 +35,5 @@ EXPORTS: dict[str, ModuleType] = {
     "seats": seats,
     "expenses": expenses,
     "outcomes": outcomes,
+    "evaluations": evaluations,
 }

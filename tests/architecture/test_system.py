@@ -91,7 +91,7 @@ def test_every_gate_has_a_blocking_check_on_an_asset_that_everything_behind_it_w
 def test_each_stage_waits_for_the_gate_before_it(graph: Any) -> None:
     keys = graph.get_all_asset_keys()
     doors = [gate.asset for gate in GATES]
-    stages = [("focus", doors[0]), ("ledger", doors[1]), ("marts", doors[2]), ("forecasts", doors[3]), ("decisions", doors[3])]
+    stages = [("focus", doors[0]), ("ledger", doors[1]), ("marts", doors[2]), ("forecasts", doors[3]), ("decisions", doors[3]), ("published", doors[5])]
     for group, door in stages:
         members = {k for k in keys if graph.get(k).group_name == group}
         assert members, group
@@ -117,6 +117,8 @@ def test_published_names_are_those_the_readers_rely_on(settings: Settings) -> No
         "marts.budget_pacing", "marts.top_deltas", "marts.forecast_daily", "marts.forecast_total", "marts.backtest",
         "marts.source_freshness", "marts.focus_conformance", "marts.variance_bridge", "marts.forecast_reset", "marts.scenarios",
         "marts.work_item_forecast", "marts.cost_notes", "marts.budget_alerts",
+        "marts.signals", "marts.incidents", "marts.kpi_scorecard",
+        "marts.commitment_sizing", "marts.commitment_performance", "marts.eval_gate", "marts.lever_impact",
     } <= names  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 
 from ingestion.catalog import AUDIT_COLUMNS, BY_KEY
-from orchestration.frames import FORECAST_RELATIONS, MANIFEST_COLUMNS, REJECT_COLUMNS
+from orchestration.frames import DERIVED_RELATIONS, MANIFEST_COLUMNS, REJECT_COLUMNS
 
 PROJECT = Path(__file__).parents[2] / "dbt_project"
 TYPES = {
@@ -35,7 +35,7 @@ CONTEXT_COLUMNS = {
 PERIOD_COLUMNS = {
     "source": "varchar", "account": "varchar", "billing_period": "date", "content_hash": "varchar", "frozen_at": "timestamp",
 }  # fmt: skip
-ALWAYS_WHOLE = ("invoices", "prices", "seats", "expenses", "outcomes")
+ALWAYS_WHOLE = ("invoices", "prices", "seats", "expenses", "outcomes", "evaluations")
 Rows = Sequence[Mapping[str, Any]]
 
 
@@ -109,7 +109,7 @@ class Warehouse:
             _create(connection, "rejects", REJECT_COLUMNS, frames.get("rejects", ()))
             _create(connection, "frozen_charges", self.contract("focus_cost_and_usage"), frozen or ())
             _create(connection, "frozen_periods", PERIOD_COLUMNS, frames.get("frozen_periods", ()))
-            for name, columns in FORECAST_RELATIONS.items():
+            for name, (_, columns) in DERIVED_RELATIONS.items():
                 _create(connection, name, columns, frames.get(name, ()))
             days = _charge_days(frames) if scope is None else sorted(set(scope))
             in_scope = [dict(zip(("source", "account", "charge_date"), d, strict=True)) for d in days]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from ingestion.catalog import DATASETS
-from orchestration.frames import FORECAST_RELATIONS
+from orchestration.frames import DERIVED_RELATIONS
 
 PREPARED = {"manifest", "scope", "rejects", "frozen_charges", "frozen_periods", "run_context"}
 
 
 def test_every_dataset_is_a_source_with_its_grain(project):
     described = {s.name: s.description for s in project.parsed.sources.values() if s.source_name == "raw"}
-    assert set(described) == {d.key for d in DATASETS} | PREPARED | set(FORECAST_RELATIONS)
+    assert set(described) == {d.key for d in DATASETS} | PREPARED | set(DERIVED_RELATIONS)
     assert {d.key: described[d.key] for d in DATASETS} == {d.key: f"One row per {d.grain}." for d in DATASETS}
 
 

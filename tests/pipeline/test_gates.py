@@ -23,8 +23,9 @@ BEHIND = {
     "ledger": "dbt_marts",
     "marts": "forecasts",
     "forecasts": "decisions__frozen_periods",
+    "decisions": "decisions__frozen_periods",
 }
-ROOMS = ["warehouse__prepared", "dbt_focus", "dbt_ledger", "dbt_marts", "forecasts", "dbt_decisions"]
+ROOMS = ["warehouse__prepared", "dbt_focus", "dbt_ledger", "dbt_marts", "forecasts", "decisions", "dbt_decisions"]
 ROOMS += ["decisions__frozen_periods", "publish"]
 # A fault planted in the run itself needs no other run than from there on.
 FROM = {stage: f'group:"{stage}"+' for stage in ("ledger", "marts", "forecasts", "decisions")}
@@ -155,6 +156,21 @@ def test_a_variance_with_a_remainder_is_stopped_at_the_forecasts_door(home: Home
         " 15 as actual_cost, 5 as change",
     )
     stopped(home, "forecasts", "forecasts_variances_not_explained", assets=FROM["decisions"])
+def test_decisions_nobody_can_answer_for_are_stopped_before_publishing(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    _plant(
+        monkeypatch,
+        "decisions",
+        """
+        insert into marts.mart_commitment_sizing (pool, scope, offer_id, level, units, decision) values ('p', '', 'o', 'advised', -1, 'recommend');
+        insert into marts.mart_incidents (incident_id, family, scope_type, scope, state) values ('i', 'spend', 'user', 'u', 'closed');
+        insert into marts.mart_eval_gate (eval_set_id, outcome, rate_lower, margin) values ('s', 'PROMOTE', -0.03, 0.02);
+        insert into seeds.raci (activity, role, responsibility) values ('review_kpis', 'Product', 'A');
+        """,
+    )
+    said = stopped(home, "decisions", "decisions_impossible_sizes", assets=FROM["decisions"])
+    for name in ("incidents_without_owner", "promotions_without_proof", "activities_without_one_accountable"):
+        assert f"decisions_{name}" in said
+    assert "decisions_incidents_without_signal" not in said
 
 
 def test_a_snapshot_that_lost_rows_is_not_switched_to(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

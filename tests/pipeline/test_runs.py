@@ -31,7 +31,7 @@ def test_one_run_lands_attributes_ties_out_and_publishes(built: Home) -> None:
         where f.BilledCost is distinct from l.BilledCost or f.EffectiveCost is distinct from l.EffectiveCost
     """
     assert built.query(unequal) == []
-    for name in ("review.html", "explain.html", "reset.html", "review.xlsx", "snapshot.json", "warehouse.duckdb"):
+    for name in ("review.html", "weekly.html", "reset.html", "gateway-policy.yaml", "explain.html", "review.xlsx", "snapshot.json", "warehouse.duckdb"):
         assert (built.path / "published/current" / name).stat().st_size > 0
 
 

@@ -181,7 +181,7 @@ def test_forecast_is_drawn_only_to_month_end(page: tuple[str, _Page]) -> None:
 
 def test_page_fetches_nothing_and_runs_nothing(page: tuple[str, _Page]) -> None:
     text, parsed = page
-    assert {address for address in parsed.addresses if not address.startswith("#")} == {"explain.html", "reset.html"}
+    assert {address for address in parsed.addresses if not address.startswith("#")} == {"explain.html", "reset.html", "weekly.html"}
     assert "script" not in parsed.tags
     assert not re.search(r"@import|url\((?!#)|//[a-z0-9.-]+\.[a-z]{2,}/(?!2000/svg)", text)
     assert len(text.encode()) < 600_000
