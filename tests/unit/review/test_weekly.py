@@ -81,7 +81,7 @@ def test_the_page_holds_what_an_owner_needs(week: duckdb.DuckDBPyConnection, con
     text = build(week, tmp_path, context).weekly.read_text(encoding="utf-8")
     page = _Page(text)
     assert page.open == [] and "script" not in page.tags and page.heads_without_scope == 0
-    assert {a for a in page.addresses if not a.startswith("#")} == {"review.html", "explain.html"}
+    assert {a for a in page.addresses if not a.startswith("#")} == {"review.html", "reset.html", "explain.html"}
     incidents = next(rows for name, rows in page.tables.items() if name.startswith("Open incidents"))
     assert len(incidents) == 2, "one page of this week; the notice without money is counted, the closed one is history"
     assert incidents[1][3] == "Ada" and "ledger.attribution where 1" in incidents[1][6]
