@@ -161,7 +161,12 @@ def restate(series: pl.DataFrame, found: Mapping[str, Factors], days: Sequence[d
         pl.col("charge_date").cast(pl.Date),
         pl.col(list(measures)).cast(pl.Float64),
     )
-    flow = typed.filter(pl.col("level") == "workflow").join(table, on=["scope", "charge_date"], how="left")
+    # Sums of floats depend on their order, so there is one.
+    flow = (
+        typed.filter(pl.col("level") == "workflow")
+        .join(table, on=["scope", "charge_date"], how="left")
+        .sort("scope", "charge_date")
+    )
     gone = pl.col("f_cost").fill_null(1.0) < _GONE
     restated = flow.with_columns(
         pl.when(gone)
@@ -173,7 +178,7 @@ def restate(series: pl.DataFrame, found: Mapping[str, Factors], days: Sequence[d
     moved = (
         flow.select("charge_date", *(pl.col(m).fill_null(0.0) for m in measures))
         .with_columns(restated.select(pl.col(m).fill_null(0.0).alias(f"new_{m}") for m in measures))
-        .group_by("charge_date")
+        .group_by("charge_date", maintain_order=True)
         .agg(((pl.col(f"new_{m}") - pl.col(m)).sum()).alias(f"by_{m}") for m in measures)
     )
     whole = (
@@ -245,12 +250,14 @@ def forecast_with_changes(
         *keys, (pl.col("point") * pl.col("factor").fill_null(1.0)).alias("with_changes")
     )
     flow = without.filter(pl.col("level") == "workflow").join(points, on=keys, how="full", coalesce=True)
-    moved = flow.with_columns(by=pl.col("with_changes").fill_null(0.0) - pl.col("without_changes").fill_null(0.0))
+    moved = flow.sort("scope", "target_date").with_columns(
+        by=pl.col("with_changes").fill_null(0.0) - pl.col("without_changes").fill_null(0.0)
+    )
     parts = [flow]
     for level, member in {TOTAL: None, **(parents or {})}.items():
         rows = without.filter(pl.col("level") == level)
         if member is None:
-            total = moved.group_by("target_date").agg(pl.col("by").sum())
+            total = moved.group_by("target_date", maintain_order=True).agg(pl.col("by").sum())
             joined = rows.join(total, on="target_date", how="left")
         else:
             lost = sorted(set(found) - set(member))
@@ -261,7 +268,7 @@ def forecast_with_changes(
             named = named.with_columns(
                 pl.when(pl.col("scope").is_in(here)).then("scope").otherwise(pl.lit(OTHER)).alias("scope")
             )
-            grouped = named.group_by("scope", "target_date").agg(pl.col("by").sum())
+            grouped = named.group_by("scope", "target_date", maintain_order=True).agg(pl.col("by").sum())
             key = f"{level}:{OTHER}"
             extra = (
                 grouped.join(rows, on=["scope", "target_date"], how="anti")
@@ -300,7 +307,10 @@ def target_factors(
             (pl.col("charge_date") <= cutoff) & (pl.col("charge_date") > cutoff - timedelta(days=LEVEL_DAYS))
         )
         level = dict(
-            recent.filter(pl.col("level") == "workflow").group_by("scope").agg(pl.col("cost").sum()).iter_rows()
+            recent.filter(pl.col("level") == "workflow")
+            .group_by("scope", maintain_order=True)
+            .agg(pl.col("cost").sum())
+            .iter_rows()
         )
         total = recent.filter(pl.col("level") == TOTAL)["cost"].sum() or sum(level.values())
         whole = total - sum(v for k, v in level.items() if k in shown and k != OTHER)

@@ -537,7 +537,7 @@ def estimate_drivers(usage: pl.DataFrame, actions: pl.DataFrame, cutoff: date) -
             .join(lives, on="workflow")
             .with_columns(order=pl.lit(order), days=pl.min_horizontal("life", pl.lit(window)))
         )
-    best = pl.concat(sums).filter(pl.col("order") == pl.col("order").min().over("workflow")).filter(pl.col("calls") > 0)
+    best = pl.concat(sums).sort("workflow", "model", "order").filter(pl.col("order") == pl.col("order").min().over("workflow")).filter(pl.col("calls") > 0)
     whole, calls = pl.col("calls").sum().over("workflow"), pl.col("calls")
     counted = (pl.col("user_actions").fill_null(0) > 0) & (pl.col("requests").fill_null(0) > 0)
     # Attributed calls and logged requests differ a little; actions are scaled to the calls that cost money.

@@ -112,7 +112,7 @@ def new_baseline(usage: pl.DataFrame, cutoff: date, one_offs: pl.DataFrame | Non
     )
     if rows.is_empty():
         return pl.DataFrame(schema=DECISION_SCHEMAS["baseline_drivers"])
-    pairs = rows.select("workflow", "model").unique()
+    pairs = rows.select("workflow", "model").unique().sort("workflow", "model")
     spans = rows.group_by("workflow", "model").agg((pl.col("age").max() + 1).alias("history"))
     marked = [] if one_offs is None else one_offs.to_dicts()
     days = pairs.join(spans, on=["workflow", "model"]).with_columns(age=pl.int_ranges(0, "history")).explode("age")
@@ -133,6 +133,7 @@ def new_baseline(usage: pl.DataFrame, cutoff: date, one_offs: pl.DataFrame | Non
             how="left",
         )
         .with_columns(pl.col(measures).fill_null(0.0))
+        .sort("workflow", "model", "charge_date")
     )
     sums = []
     for window in (*WINDOWS, 10**6):
