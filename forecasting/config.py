@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
 # Change when the arithmetic changes, so that the hash of a row tells old results from new ones.
-METHOD_VERSION = "1"
+METHOD_VERSION = "2"
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class ForecastConfig:
     min_windows: int = 3
     min_windows_to_choose: int = 6
     clear_winner_margin: float = 0.10
+    naive_margin: float = 0.20
     wait_days: int = 7
     thin_active_days: int = 14
     materiality: float = 0.01

@@ -70,7 +70,8 @@ def _combine(direct: Array, driver: Array, wape_direct: Array, wape_driver: Arra
 def _choose(wape: dict[str, Array], windows: Array, has_driver: np.ndarray, config: ForecastConfig) -> Index:
     """Index into METHODS at each day for one horizon, -1 below the number of windows a choice needs.
 
-    Direct and driver are combined unless one is clearly better; a naive forecast that beats the result replaces it.
+    Direct and driver are combined unless one is clearly better. A naive forecast replaces the result when it is better
+    by `naive_margin`: the smallest of several measured errors is small by luck too.
     """
     direct, driver = wape["ens3"], wape["driver"]
     margin = 1 - config.clear_winner_margin
@@ -82,7 +83,7 @@ def _choose(wape: dict[str, Array], windows: Array, has_driver: np.ndarray, conf
     own_wape = np.choose(own, [wape[name] for name in OWN_METHODS])
     naive = np.stack([np.nan_to_num(wape[name], nan=np.inf) for name in NAIVE_METHODS])
     best = naive.argmin(axis=0)
-    chosen = np.where(naive.min(axis=0) < own_wape, best + len(OWN_METHODS), own)
+    chosen = np.where(naive.min(axis=0) < (1 - config.naive_margin) * own_wape, best + len(OWN_METHODS), own)
     return np.where((windows >= config.min_windows_to_choose) & np.isfinite(own_wape), chosen, -1)
 
 
