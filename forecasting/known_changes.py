@@ -185,6 +185,7 @@ def restate(series: pl.DataFrame, found: Mapping[str, Factors], days: Sequence[d
         typed.filter(pl.col("level") == TOTAL)
         .join(moved, on="charge_date", how="left")
         .with_columns((pl.col(m) + pl.col(f"by_{m}").fill_null(0.0)).clip(lower_bound=0.0).alias(m) for m in measures)
+        .sort("charge_date")
     )
     return pl.concat([restated.select(typed.columns), whole.select(typed.columns)])
 

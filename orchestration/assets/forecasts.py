@@ -53,7 +53,7 @@ def forecast_assets(gate_assets: list[dg.AssetKey]) -> dg.AssetsDefinition:
         from forecasting.run import forecast
 
         with warehouse.session(settings, read_only=True) as connection:
-            series = connection.execute("select * from marts.mart_forecast_series").pl()
+            series = connection.execute("select * from marts.mart_forecast_series order by all").pl()
             budgets = connection.execute("select * from seeds.budgets").pl()
         result = forecast(series, settings.as_of.date(), budgets, run_id=context.run_id)
         for name, frame in result.frames().items():

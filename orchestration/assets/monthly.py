@@ -38,7 +38,7 @@ _DESCRIPTIONS = {
 # What a later run takes over from the one before.
 KEPT = ("frozen_outlook", "frozen_cells", "forecast_reset", "pacing_history")
 _QUERIES = {
-    "series": "select * from marts.mart_forecast_series",
+    "series": "select * from marts.mart_forecast_series order by all",
     "usage": """
         select daily.charge_date, daily.provider, daily.team, daily.workflow, daily.model_id as model, daily.billing_currency as currency,
             context.reporting_currency, sum(daily.reporting_cost) as cost, sum(daily.billed_cost) as billed, sum(daily.calls) as calls,
@@ -75,8 +75,8 @@ _QUERIES = {
         select scope as workflow, period_start as month, unit, unit_cost from marts.mart_unit_cost
         where scope_type = 'workflow' and period_kind = 'month' and is_complete and unit_cost is not null order by all
     """,
-    "pacing": "select * from raw.budget_pacing",
-    "backtest": "select * from raw.backtest",
+    "pacing": "select * from raw.budget_pacing order by all",
+    "backtest": "select * from raw.backtest order by all",
 }
 _SEEDS = ("budgets", "known_changes", "scenario_levers", "forecast_overrides", "reset_sign_offs", "one_offs")
 

@@ -96,5 +96,6 @@ def decide(settings: Settings, run_id: str) -> dict[str, pl.DataFrame]:
     from decisions.run import decide as run
 
     with warehouse.session(settings, read_only=True) as connection:
-        inputs = Inputs(**{name: connection.execute(query).pl() for name, query in QUERIES.items()})
+        # Sums of floats depend on the order of their rows, and the engine promises none.
+        inputs = Inputs(**{name: connection.execute(f"select * from ({query}) order by all").pl() for name, query in QUERIES.items()})
     return run(inputs, settings.as_of.date(), run_id=run_id)

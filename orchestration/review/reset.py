@@ -108,7 +108,7 @@ def verdicts(reset: Reset, currency: str) -> list[Cell]:
     return out or [Cell("No month is closed yet, so there is nothing to reset.", QUIET)]
 
 
-def _effect(name: object) -> str:
+def effect_name(name: object) -> str:
     """Name of an effect or line in words."""
     return _EFFECTS.get(str(name), str(name))
 
@@ -219,7 +219,7 @@ def _bridge(reset: Reset, month: date, currency: str) -> Section:
         for r in rows:
             running += r["amount"]
             body.append(
-                [Cell(_effect(r["effect"])), Cell(f.signed(r["amount"], 0), bar=float(abs(r["amount"]) / largest)), Cell(f.money(running, 0))]
+                [Cell(effect_name(r["effect"])), Cell(f.signed(r["amount"], 0), bar=float(abs(r["amount"]) / largest)), Cell(f.money(running, 0))]
             )
         total = [Cell("Actual"), Cell(f.signed(change, 0)), Cell(f.money(rows[0]["actual_cost"], 0))]
         tables.append(
@@ -227,7 +227,7 @@ def _bridge(reset: Reset, month: date, currency: str) -> Section:
         )
         if not lead:
             first = sorted(rows, key=lambda r: -abs(r["amount"]))[:2]
-            named = " and ".join(f"{_effect(r['effect']).lower()} ({f.signed(r['amount'], 0)})" for r in first)
+            named = " and ".join(f"{effect_name(r['effect']).lower()} ({f.signed(r['amount'], 0)})" for r in first)
             lead = f"Against the {base.lower()} the month moved by {f.signed(change, 0)} {currency}; most of it by {named}. The effects add up without a remainder."
     cells = reset.of(reset.cells, month)
     if cells:
@@ -237,7 +237,7 @@ def _bridge(reset: Reset, month: date, currency: str) -> Section:
                 [Column("Workflow"), Column("Team"), Column("Model or service"), Column("Provider"), Column("Change", "", "number"), Column("Kind", "", "state")],
                 [
                     [
-                        Cell(r["workflow"]), Cell(r["team"]), Cell(r["model"] or _effect(r["line"])), Cell(r["variant"]), Cell(f.signed(r["amount"], 0)),
+                        Cell(r["workflow"]), Cell(r["team"]), Cell(r["model"] or effect_name(r["line"])), Cell(r["variant"]), Cell(f.signed(r["amount"], 0)),
                         Cell(r["label"], WATCH if r["label"] == "one-off" else QUIET),
                     ]
                     for r in cells

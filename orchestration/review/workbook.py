@@ -16,7 +16,7 @@ from typing import Any
 from orchestration.review import formats as f
 from orchestration.review.headlines import verdicts
 from orchestration.review.queries import ATTRIBUTED_TIERS, COVERAGE_TARGET, Review, Row
-from orchestration.review.reset import WHOLE, Reset
+from orchestration.review.reset import WHOLE, Reset, effect_name
 from orchestration.review.sections.outlook import scored
 from orchestration.review.sections.spend import workflow_rows
 from orchestration.review.summary import interval_coverage_text, tier_without_error
@@ -55,6 +55,8 @@ class _Sheet:
         self.sheet.set_landscape()
         self.sheet.set_paper(9)
         self.sheet.fit_to_pages(1, 0)
+        self.sheet.set_row(0, 22)
+        self.sheet.set_row(_HEAD_ROW, 28)  # two lines of head; readers that guess the height cover the first row
         self.sheet.write_string(0, 0, name, styles["title"])
         self.sheet.write_string(1, 0, about, styles["muted"])
         self.sheet.write_string(
@@ -161,20 +163,21 @@ def write_workbook(review: Review, reset: Reset, path: Path) -> None:
 
 def _styles(book: Any) -> dict[str, Any]:
     base = {"font_name": "Arial", "font_size": 10, "valign": "top"}
+    left = {"align": "left", "indent": 1}  # or a text touches the number before it
     styles = {
         "title": book.add_format({**base, "bold": True, "font_size": 14, "font_color": "#1d4f76"}),
         "subtitle": book.add_format({**base, "bold": True, "font_color": "#1d4f76"}),
         "muted": book.add_format({**base, "font_color": "#5a6671"}),
-        "head": book.add_format({**base, "bold": True, "bottom": 1, "text_wrap": True, "bg_color": "#eef3f7"}),
+        "head": book.add_format({**base, **left, "bold": True, "bottom": 1, "text_wrap": True, "bg_color": "#eef3f7"}),
         "head_number": book.add_format(
             {**base, "bold": True, "bottom": 1, "text_wrap": True, "align": "right", "bg_color": "#eef3f7"}
         ),
     }
     for kind in ("text", "money"):
-        number = {"num_format": _FORMATS[kind]} if kind in _FORMATS else {}
+        number = {"num_format": _FORMATS[kind]} if kind in _FORMATS else left
         styles[f"input_{kind}"] = book.add_format({**base, **number, "bg_color": "#fff6cc", "border": 1, "border_color": "#d9c36a"})
     for kind in ("text", *_FORMATS):
-        number = {"num_format": _FORMATS[kind], "align": "right"} if kind in _FORMATS else {}
+        number = {"num_format": _FORMATS[kind], "align": "right"} if kind in _FORMATS else left
         styles[kind] = book.add_format({**base, **number})
         styles[f"formula_{kind}"] = book.add_format({**base, **number, "italic": True, "font_color": "#5a6671"})
         styles[f"total_{kind}"] = book.add_format({**base, **number, "bold": True, "top": 1})
@@ -385,12 +388,11 @@ def _reset(sheet: _Sheet, reset: Reset, month: date) -> None:
     """Lines with variances as formulas, the bridge of the total with its sum checked, and cells for what people decide."""
     lines = reset.of(reset.lines, month)
     fields = [
-        _Field("Scope", "scope", width=34), _Field("Version", "version", "count", 8), _Field("Forecast, frozen", "frozen_forecast", "money"),
+        _Field("Scope", "scope", width=34), _Field("Version", "version", "count", 15), _Field("Forecast, frozen", "frozen_forecast", "money"),
         _Field("Override", "override", "money"), _Field("Actual", "actual", "money"), _Field("Variance", "variance", "money"),
         _Field("Variance, %", "variance_share", "share"), _Field("Budget", "budget", "money"), _Field("Over budget", "budget_variance", "money"),
         _Field("Next month, proposed", "new_baseline", "money"), _Field("80 % low", "new_baseline_lo80", "money"),
         _Field("80 % high", "new_baseline_hi80", "money"), _Field("Sign-off", "sign_off_state", width=22), _Field("Signed by", "signed_by", width=12),
-        _Field("Hash of the figures", "content_hash", width=26),
     ]  # fmt: skip
     first = sheet.table(fields, lines, "No line: the month is not closed.")
     inputs = (("Next month, agreed", "money"), ("Sign here", "text"), ("Remark", "text"))
@@ -399,7 +401,12 @@ def _reset(sheet: _Sheet, reset: Reset, month: date) -> None:
         sheet.sheet.set_column(i, i, 18)
         for n in range(first, first + len(lines)):
             sheet.sheet.write_blank(n, i, None, sheet.styles[f"input_{kind}"])
+    # A signature names the whole hash, and nobody reads it: the last column, so that it covers none.
+    last = len(fields) + len(inputs)
+    sheet.sheet.write_string(first - 1, last, "Hash of the figures", sheet.styles["head"])
+    sheet.sheet.set_column(last, last, 70)
     for n, r in enumerate(lines, first):
+        sheet.cell(n, last, r["content_hash"], "text")
         if r["frozen_forecast"] is not None:
             sheet.formula(n, 5, f"={_address(n, 4)}-{_address(n, 2)}", r["variance"], "money")
             if r["frozen_forecast"]:
@@ -412,7 +419,7 @@ def _reset(sheet: _Sheet, reset: Reset, month: date) -> None:
             continue
         sheet.gap(f"Total: from the {base.split(',')[0].lower()} to the actual")
         bridge = [_Field("Effect", "effect"), _Field("Group", "effect_group"), _Field("Amount", "amount", "money")]
-        at = sheet.table(bridge, rows, "", freeze=False)
+        at = sheet.table(bridge, [{**r, "effect": effect_name(r["effect"])} for r in rows], "", freeze=False)
         end = at + len(rows) - 1
         facts = ((base, rows[0]["base_cost"]), ("Actual", rows[0]["actual_cost"]))
         for n, (label, value) in enumerate(facts, end + 1):
@@ -424,6 +431,7 @@ def _reset(sheet: _Sheet, reset: Reset, month: date) -> None:
         check = f"=ROUND({_address(end + 2, 2)}-{_address(end + 1, 2)}-{_address(end + 3, 2)},6)"
         sheet.formula(end + 4, 2, check, 0, "money")
         sheet.next_row = end + 5
+    sheet.sheet.print_area(0, 0, sheet.next_row, last - 1)  # on paper the hash would halve the size of the figures
 
 
 def _backtest(sheet: _Sheet, review: Review) -> None:

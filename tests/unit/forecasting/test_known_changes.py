@@ -16,6 +16,7 @@ from forecasting.known_changes import (
     forecast_with_changes,
     known_on,
     restate,
+    target_factors,
     validate,
 )
 from forecasting.outlook import next_months, outlook
@@ -100,6 +101,19 @@ def test_restating_takes_out_what_a_change_put_in(flat):
     back = restate(moved, found, DAYS).sort("series_key", "charge_date")
     plain = flat.filter(pl.col("level").is_in(["workflow", "total"])).sort("series_key", "charge_date")
     assert back["cost"].to_list() == pytest.approx(plain["cost"].to_list())
+
+
+def test_the_order_of_rows_changes_no_bit_of_a_restated_history(flat):
+    noise = np.random.default_rng(5).lognormal(2.0, 1.0, flat.height)
+    series = flat.with_columns(cost=pl.Series(noise))
+    found = factors(TREE, changes({"start": DAYS[100], "ramp_days": 10}), DAYS)
+    first = restate(series, found, DAYS)
+    assert_frame_equal(restate(series.sample(fraction=1, shuffle=True, seed=6), found, DAYS), first, check_exact=True)
+    one, two = (
+        target_factors(["other"], DAYS[130:], rows, found, DAYS)["other"]
+        for rows in (series, series.sample(fraction=1, shuffle=True, seed=7))
+    )
+    assert (one == two).all() and (one != 1).any()
 
 
 def test_factors_are_one_before_the_start_and_the_tree_after_the_ramp():

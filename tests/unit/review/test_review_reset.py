@@ -104,7 +104,7 @@ def test_the_workbook_s_variances_and_sums_are_formulas_with_their_values(pack: 
         assert values.cell(row, variance).value == values.cell(row, actual).value - values.cell(row, forecast).value
     found = {values.cell(r, 1).value: r for r in range(1, values.max_row + 1)}
     total, check = found["Sum of effects"], next(r for label, r in found.items() if str(label).startswith("Check"))
-    first = found["volume"]
+    first = found["Number of calls"]
     assert sheet.cell(total, 3).value == f"=SUM(C{first}:C{first + 2})" and values.cell(total, 3).value == 100
     assert sheet.cell(check, 3).value.startswith("=ROUND(") and values.cell(check, 3).value == 0
     assert values.cell(found["Actual"], 3).value - values.cell(found["Forecast, frozen"], 3).value - values.cell(total, 3).value == 0
