@@ -26,6 +26,7 @@ from forecasting.intervals import (
     upper_level,
     widen,
     wilson,
+    within_whole,
 )
 from forecasting.models import Array, Index, history_length, path, period_sum
 from forecasting.schemas import AUDIT_COLUMNS, SCHEMAS
@@ -180,6 +181,8 @@ def _intervals(
             low[rows, k] = np.where(enough[:, None], below, np.nan)
             high[rows, k] = np.where(enough[:, None], above, np.nan)
             effective[rows, k] = np.where(enough, n_eff, 0.0)
+        parts = np.arange(count) != tree.total
+        high[parts, k] = within_whole(point[parts, k, None], high[parts, k], high[tree.total, k])
     return low, high, effective, miss
 
 

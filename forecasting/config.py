@@ -22,7 +22,6 @@ class ForecastConfig:
     min_windows: int = 3
     min_windows_to_choose: int = 6
     clear_winner_margin: float = 0.10
-    naive_margin: float = 0.20
     wait_days: int = 7
     thin_active_days: int = 14
     materiality: float = 0.01

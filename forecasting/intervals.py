@@ -204,6 +204,15 @@ def wilson(hits: float, windows: float, z: float = 1.959963984540054) -> tuple[f
     return float(max(0.0, centre - half)), float(min(1.0, centre + half))
 
 
+def within_whole(forecast: Array, high: Array, whole: Array) -> Array:
+    """Upper ends of a part, given those of the whole it belongs to; never below its own forecast.
+
+    Costs are not negative, so a part is at most the whole and each of its quantiles at most the whole's. Without that a
+    large part takes the spread of small siblings, and one workflow's upper end is several times the company's.
+    """
+    return np.where(np.isfinite(whole), np.maximum(forecast, np.minimum(high, whole)), high)
+
+
 def widen(forecast: Array, low: Array, high: Array) -> tuple[Array, Array]:
     """Intervals (..., nominal) made to hold the forecast and to nest: 80 % inside 95 %."""
     low = np.minimum.accumulate(np.minimum(low, forecast[..., None]), axis=-1)

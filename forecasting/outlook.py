@@ -14,7 +14,7 @@ import polars as pl
 
 from forecasting.config import ForecastConfig
 from forecasting.hierarchy import TOTAL
-from forecasting.intervals import NOMINAL_MISS, offset, sample, scores
+from forecasting.intervals import NOMINAL_MISS, offset, sample, scores, within_whole
 from forecasting.known_changes import factors, known_on, restate, target_factors
 from forecasting.models import Array
 from forecasting.run import Prepared, month_of, prepare
@@ -76,7 +76,8 @@ def outlook(
     rows = []
     for first, end in periods:
         begin, stop = max((first - cutoff).days - 1, 0), max((end - cutoff).days - 1, 0)
-        for i in members:
+        whole: dict[str, object] = {}
+        for i in sorted(members, key=lambda k: k != run.tree.total):  # the whole first
             spent = _spent(run, plain, known, i, first, end)
             base, point = float(run.paths[i, begin:stop].sum()), float(scaled[i, begin:stop].sum())
             row: dict[str, object] = {
@@ -96,9 +97,22 @@ def outlook(
                 "data_cutoff": cutoff,
                 "config_hash": config.hash(),
             }
-            rows.append(row | _range(run, book, i, begin, stop - begin, base, point, spent, config))
+            ends = _range(run, book, i, begin, stop - begin, base, point, spent, config)
+            whole = whole or {"spent": spent, **ends}
+            rows.append(row | ends | _within(whole, ends, spent, spent + point))
     frame = pl.DataFrame(rows, schema=DECISION_SCHEMAS["forecast_outlook"])
     return frame.sort("level", "series_key", "period_start", "period_end")
+
+
+def _within(whole: dict[str, object], ends: dict[str, object], spent: float, point: float) -> dict[str, object]:
+    """Upper ends of a part, held to what the whole may still cost (`within_whole`)."""
+    out: dict[str, object] = {}
+    for name in ("hi80", "hi95"):
+        high, most = ends.get(name), whole.get(name)
+        if isinstance(high, float) and isinstance(most, float):
+            room = spent + most - float(str(whole["spent"]))
+            out[name] = float(within_whole(np.asarray(point), np.asarray(high), np.asarray(room)))
+    return out
 
 
 def _spent(run: Prepared, plain: Panel, known: dict[str, Array], i: int, first: date, end: date) -> float:

@@ -110,10 +110,11 @@ def pace(
     completeness: float = 1.0,
     weekday_weight: Sequence[float] | None = None,
     miss80: float = NOMINAL_MISS[0],
+    most: float | None = None,
 ) -> Pace:
     """Pace of a budget. `spent` are the period's daily costs up to the cutoff, `daily` the forecasts after it.
 
-    `daily` ends with the period. Raises ValueError for a negative budget, an empty period or a completeness outside
+    `daily` ends with the period; `most` is the upper end of what the whole company still spends in it. Raises ValueError for a negative budget, an empty period or a completeness outside
     (0, 1].
     """
     if budget < 0 or end <= first or not 0 < completeness <= 1:
@@ -135,6 +136,7 @@ def pace(
         low = high = month_end
     elif sample is not None:
         below, above = sample.interval(remaining, c, miss80)
+        above = above if most is None else max(remaining, min(above, most))
         low, high = adjusted + below, adjusted + above
     if breached:
         p_breach = 1.0

@@ -21,7 +21,7 @@ from forecasting.backtest import (
 )
 from forecasting.config import ForecastConfig
 from forecasting.hierarchy import TOTAL, Tree, build_tree, reconcile
-from forecasting.intervals import Sample, sample
+from forecasting.intervals import NOMINAL_MISS, Sample, sample, within_whole
 from forecasting.models import Array, dormant, history_length, path, weekday_shape
 from forecasting.pacing import NO_DATA, pace
 from forecasting.schemas import BUDGET_COLUMNS, MONEY, SCHEMAS, empty
@@ -85,6 +85,28 @@ class Prepared:
         if self.tree.grouped[s]:
             others = [i for i in others if not self.panel.keys[i].endswith(":other")]
         return sample(self.book.scores(horizon), s, others, horizon, self.config)
+
+    def ends(self, s: int, first: date, end: date, miss: Array) -> list[tuple[float, float]] | None:
+        """(low, high) of what is still to come in [first, end), one per column of `miss` (series, nominal levels).
+
+        None without enough scores; (0, 0) when nothing is to come. A part's upper end is at most the total's.
+        """
+        horizon = max((end - self.panel.cutoff).days - 1, 0)
+        if horizon == 0:
+            return [(0.0, 0.0)] * miss.shape[1]
+        scores = self.sample(s, horizon)
+        if scores is None:
+            return None
+        forecast = float(self.remaining(s, first, end).sum())
+        c = float(self.book.offset(horizon)[s, -1])
+        found = [scores.interval(forecast, c, float(m)) for m in miss[s]]
+        whole = None if s == self.tree.total else self.ends(self.tree.total, first, end, miss)
+        if whole is None:
+            return found
+        return [
+            (low, float(within_whole(np.asarray(forecast), np.asarray(high), np.asarray(most))))
+            for (low, high), (_, most) in zip(found, whole, strict=True)
+        ]
 
     def remaining(self, s: int, first: date, end: date) -> Array:
         """Daily forecasts of the days of [first, end) that are after the cutoff."""
@@ -166,13 +188,10 @@ def _total_row(run: Prepared, s: int, kind: str) -> dict[str, object]:
         "period_kind": kind, "period_start": first, "period_end": end, "point": spent + forecast,
         "method": run.method(s), "quality": run.quality(s), "coverage_state": NOT_MEASURED,
     }
-    if horizon == 0:
-        row |= dict.fromkeys(("lo80", "hi80", "lo95", "hi95"), spent)
-    elif scores is not None:
-        c = float(run.book.offset(horizon)[s, -1])
-        lo80, hi80 = scores.interval(forecast, c, float(window.miss[s, 0]))
-        lo95, hi95 = scores.interval(forecast, c, float(window.miss[s, 1]))
-        row |= {"lo80": spent + lo80, "hi80": spent + hi80, "n_eff": scores.n_eff}
+    ends = run.ends(s, first, end, window.miss)
+    if ends is not None:
+        (lo80, hi80), (lo95, hi95) = ends
+        row |= {"lo80": spent + lo80, "hi80": spent + hi80, "n_eff": scores.n_eff if scores else None}
         row |= {"lo95": spent + min(lo80, lo95), "hi95": spent + max(hi80, hi95)}
     share, count, _ = coverage(window, s, panel.days, config)
     if count >= config.coverage_min_windows:
@@ -227,7 +246,8 @@ def _pacing_row(run: Prepared, series: pl.DataFrame, budget: dict[str, object]) 
     daily = run.remaining(s, first, end)
     horizon = max((end - panel.cutoff).days - 1, 0)
     monthly = (first, end) == month_of(run.as_of)
-    miss = run.windows[MONTH_END].miss[s, 0] if monthly else 0.2
+    miss = run.windows[MONTH_END].miss[:, :1] if monthly else np.full((len(panel.keys), 1), NOMINAL_MISS[0])
+    whole = None if s == tree.total else run.ends(tree.total, first, end, miss)
     length = history_length(panel.start, panel.days)[s : s + 1]
     # Position j of the shape is the weekday of cutoff + 1 + j; pacing wants Monday first.
     shape = weekday_shape(panel.cost[s : s + 1], length)[0, -1] if length[0, -1] >= 28 else np.ones(7)
@@ -244,7 +264,8 @@ def _pacing_row(run: Prepared, series: pl.DataFrame, budget: dict[str, object]) 
         config=run.config,
         completeness=run.config.completeness.get(panel.keys[s], 1.0),
         weekday_weight=[float(w) for w in weekdays],
-        miss80=float(miss),
+        miss80=float(miss[s, 0]),
+        most=whole[0][1] if whole else None,
     )
     return row | {
         "mtd_adjusted": state.mtd_adjusted, "plan_to_date": state.plan_to_date, "pace_index": state.pace_index,

@@ -120,6 +120,17 @@ def test_intervals_nest_around_the_point(result):
     ).is_empty()
 
 
+def test_no_part_s_upper_end_is_above_the_whole_s(result):
+    published = result.backtest.filter(pl.col("method") == "published").rename({"forecast": "point", "horizon": "period_kind"})
+    for rows, keys in ((result.forecast_total, ["period_kind"]), (published, ["as_of", "period_kind"])):
+        whole = rows.filter(pl.col("level") == "total").select(*keys, "hi80", "hi95")
+        parts = rows.filter(pl.col("level") != "total").join(whole, on=keys, suffix="_whole").drop_nulls(["hi80", "hi80_whole"])
+        assert parts.height > 20
+        for high in ("hi80", "hi95"):
+            room = pl.max_horizontal("point", f"{high}_whole")
+            assert parts.filter(pl.col(high) > room + 1e-6).is_empty(), high
+
+
 def test_same_rows_in_any_order_give_identical_bytes(company, result, tmp_path):
     budgets = pl.concat([_budget("one", "workflow", "w00", "1500"), _budget("all", "total", None, "9000")])
     again = forecast(company.sample(fraction=1.0, shuffle=True, seed=1), AS_OF, budgets, run_id="r")

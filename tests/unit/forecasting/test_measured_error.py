@@ -82,39 +82,55 @@ def test_the_naive_forecast_is_published_when_it_clearly_wins(make):
     row = result.forecast_total.filter(series_key="workflow=a", period_kind="h30").row(0, named=True)
     errors = dict(result.accuracy.filter(series_key="workflow=a", horizon="h30").select("method", "wape").iter_rows())
     assert row["method"] in NAIVE_METHODS
-    assert errors[row["method"]] < 0.8 * errors["ens3"]
+    assert errors[row["method"]] < 0.9 * errors["ens3"]
 
 
 def test_a_naive_forecast_that_wins_by_a_little_is_luck(make):
-    """A random walk's last value is the better forecast by less than the margin: the ensemble stays."""
-    walk = np.exp(np.cumsum(np.random.default_rng(3).normal(0, 0.15, 300)))
+    """The last value of a noisy random walk is the better forecast by less than the margin: the ensemble stays."""
+    draws = np.random.default_rng(4)
+    walk = np.exp(np.cumsum(draws.normal(0, 0.08, 300)) + draws.normal(0, 0.2, 300))
     result = forecast(make["rows"]("workflow=a", "workflow", "a", 100 * walk), AS_OF, make["budget"](), run_id="r")
-    errors = dict(result.accuracy.filter(series_key="workflow=a", horizon="h30").select("method", "wape").iter_rows())
-    assert 0.8 * errors["ens3"] < min(errors[name] for name in NAIVE_METHODS) < errors["ens3"]
+    ratio = []
+    for horizon in ("h7", "h14", "h30"):
+        errors = dict(result.accuracy.filter(series_key="workflow=a", horizon=horizon).select("method", "wape").iter_rows())
+        ratio.append(min(errors[name] for name in NAIVE_METHODS) / errors["ens3"])
+    assert 0.9 < np.exp(np.log(ratio).mean()) < 1
     assert result.forecast_total.filter(series_key="workflow=a", period_kind="h30")["method"].to_list() == ["ens3"]
 
 
+def test_a_driver_forecast_counts_from_its_sixth_window_on(make):
+    """Calls begin late and say nothing about the cost: unmeasured, their forecast is no part of the published one."""
+    cost = make["stationary"](1, 330, seed=2)["w00"]
+    calls = np.zeros(330)
+    calls[-60:] = np.random.default_rng(1).lognormal(3, 2, 60)
+    found = candidates(build_tree(build_panel(make["rows"]("w=a", "workflow", "a", cost, calls=calls), AS_OF, 7), ForecastConfig()), ForecastConfig())
+    assert np.isfinite(found.patterns["driver"][0, -1]).all()
+    assert {METHODS[i] for i in found.choice[0, -60:-42]} == {"ens3"}
+    assert "combined" not in {METHODS[i] for i in found.choice[0]}
+
+
 @pytest.mark.parametrize(
-    ("direct", "driver", "naive", "windows", "chosen"),
+    ("direct", "gain", "naive", "chosen"),
     [
-        (0.20, 0.20, 0.30, 6, "combined"),
-        (0.20, 0.23, 0.30, 6, "ens3"),
-        (0.23, 0.20, 0.30, 6, "driver"),
-        (0.20, 0.22, 0.30, 6, "combined"),
-        (0.20, 0.23, 0.30, 5, None),
-        (0.20, 0.20, 0.10, 6, "ma7"),
-        (0.20, 0.20, 0.10, 5, None),
-        (0.20, None, 0.30, 6, "ens3"),
-        (None, None, None, 6, None),
+        (0.20, 1.00, 0.30, "combined"),
+        (0.20, 1.15, 0.30, "ens3"),
+        (0.23, 0.87, 0.30, "driver"),
+        (0.20, 1.10, 0.30, "combined"),
+        (0.20, 1.00, 0.185, "combined"),
+        (0.20, 1.00, 0.175, "ma7"),
+        (0.20, 0.80, 0.150, "driver"),
+        (0.20, 0.80, 0.140, "ma7"),
+        (0.20, None, 0.30, "ens3"),
+        (None, None, None, None),
     ],
 )
-def test_choice_between_methods(direct, driver, naive, windows, chosen):
+def test_choice_between_methods(direct, gain, naive, chosen):
     def cell(value):
-        return np.array([[np.nan if value is None else value]])
+        return np.array([[np.nan if value is None else np.log(value)]])
 
-    wape = {"ens3": cell(direct), "driver": cell(driver), "combined": cell(direct)}
-    wape |= {name: cell(naive if name == "ma7" else None if naive is None else 0.9) for name in NAIVE_METHODS}
-    index = int(_choose(wape, np.array([[float(windows)]]), np.array([[driver is not None]]), ForecastConfig())[0, 0])
+    error = {"ens3": cell(direct), "combined": cell(direct)}
+    error |= {name: cell(naive if name == "ma7" else None if naive is None else 0.9) for name in NAIVE_METHODS}
+    index = int(_choose(error, cell(gain), ForecastConfig())[0, 0])
     assert (METHODS[index] if index >= 0 else None) == chosen
 
 
@@ -203,7 +219,7 @@ def test_combination_leans_to_the_smaller_error():
     small, large, unknown = np.array([[0.1]]), np.array([[0.3]]), np.array([[np.nan]])
     assert _combine(direct, driver, small, large)[0, 0, 0] == pytest.approx(12.5)
     assert _combine(direct, driver, large, small)[0, 0, 0] == pytest.approx(17.5)
-    assert _combine(direct, driver, unknown, small)[0, 0, 0] == pytest.approx(15.0)
+    assert _combine(direct, driver, unknown, small)[0, 0, 0] == pytest.approx(10.0), "a driver that was never measured has no weight"
     assert _combine(direct, missing, small, large)[0, 0, 0] == pytest.approx(10.0)
 
 
