@@ -11,6 +11,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(shell sha256sum requirements.lock 2>/dev/null | cut -c1-16)
 DAYS ?=
 BENCH ?= daily
+PEERS := build/peers/installed
 CLI := $(BIN)/python -m orchestration.cli
 
 export DO_NOT_TRACK := 1
@@ -63,8 +64,14 @@ test-rest: $(STAMP)
 soak: $(STAMP) ## the long campaigns: thirty kills, 2,000 wrong payloads of every source
 	@$(BIN)/python -m pytest -m soak --hypothesis-profile soak --timeout 7200 -s
 
-bench: $(STAMP) ## daily against full run at 120 and 420 days; BENCH=ledger: 5 million requests, BENCH=sources: rows per second
-	@$(BIN)/python -m benchmarks.$(BENCH)
+bench: $(STAMP) $(if $(filter forecasts,$(BENCH)),$(PEERS)) ## daily against full run; BENCH=ledger: 5 million requests, sources: rows per second, forecasts: error beside automatic models
+	@$(BIN)/python -m benchmarks.$(BENCH) $(if $(filter forecasts,$(BENCH)),--peers $(dir $(PEERS))bin/python)
+
+# What forecasts are compared with has dependencies of its own and is no part of the product.
+$(PEERS): benchmarks/requirements.lock
+	@$(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r benchmarks/requirements.lock
+	@touch $@
 
 lint: $(STAMP)
 	@$(BIN)/ruff check .

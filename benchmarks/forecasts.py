@@ -198,7 +198,7 @@ def bundles(seeds: list[int]) -> None:
     print("\n| unit | seeds | WAPE | bias | covered at 80 | covered at 95 |\n|---|---:|---:|---:|---:|---:|")
     for (unit,), part in pl.concat(parts).group_by("unit", maintain_order=True):
         told = [part[name].mean() for name in ("wape", "bias", "coverage80", "coverage95")]
-        print(f"| {unit} | {part.height} | " + " | ".join("no interval" if v is None else f"{v:+.1%}" for v in told) + " |")
+        print(f"| {unit} | {part.height} | " + " | ".join("no interval" if v is None else f"{v:.1%}" for v in told) + " |")
 
 
 def speed(count: int, peers: str | None) -> None:

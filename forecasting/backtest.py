@@ -98,8 +98,10 @@ def _seasonal_scale(panel: Panel) -> Array:
     return np.where(total > 0, total / np.maximum(count, 1), np.nan)
 
 
-def run_windows(tree: Tree, found: Candidates, book: ScoreBook, kind: str, config: ForecastConfig) -> Windows:
-    """Back-test one horizon: `month_end`, or `h` followed by a number of days."""
+def run_windows(
+    tree: Tree, found: Candidates, book: ScoreBook, kind: str, config: ForecastConfig, *, with_intervals: bool = True
+) -> Windows:
+    """Back-test one horizon: `month_end`, or `h` followed by a number of days. Intervals are NaN where not asked for."""
     panel = tree.panel
     calendar = panel.calendar
     points = origins(panel, config.origin_step)
@@ -131,7 +133,8 @@ def run_windows(tree: Tree, found: Candidates, book: ScoreBook, kind: str, confi
             error = np.abs(path(here[:, resolved], int(h)) - coming).mean(axis=-1)
             mase[name][:, at[resolved]] = error / scale[:, days[resolved]]
     trained = history_length(panel.start, panel.days)[:, points] >= min_training(panel, config)[:, None]
-    low, high, n_eff, miss = _intervals(tree, book, kind, points, lengths, forecast[PUBLISHED], actual, c, config)
+    measured = points if with_intervals else points[:0]
+    low, high, n_eff, miss = _intervals(tree, book, kind, measured, lengths, forecast[PUBLISHED], actual, c, config)
     return Windows(
         kind=kind,
         origins=points,

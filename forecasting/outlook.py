@@ -61,7 +61,7 @@ def outlook(
         found = factors(drivers, used, days)
     panel = build_panel(restate(series, found, days), as_of, config.wait_days) if found else plain
     assert panel is not None and panel.cutoff == cutoff
-    run = prepare(panel, as_of, config, len(ahead))
+    run = prepare(panel, as_of, config, len(ahead), with_intervals=False)
     scaled = run.paths.copy()
     members = np.flatnonzero(run.tree.member).tolist()
     if found:

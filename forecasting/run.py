@@ -145,13 +145,18 @@ def _reconciled_paths(tree: Tree, found: Candidates, windows: dict[str, Windows]
     return paths
 
 
-def prepare(panel: Panel, as_of: date, config: ForecastConfig, days: int) -> Prepared:
-    """Candidates, back-tests and the published daily paths of the next `days` days. Raises SeriesError."""
+def prepare(panel: Panel, as_of: date, config: ForecastConfig, days: int, *, with_intervals: bool = True) -> Prepared:
+    """Candidates, back-tests and the published daily paths of the next `days` days. Raises SeriesError.
+
+    Without intervals only the longest horizon is back-tested: it is what levels are reconciled by.
+    """
     tree = build_tree(panel, config)
     found = candidates(tree, config)
     book = ScoreBook(tree.panel, found.published, config)
-    windows = {k: run_windows(tree, found, book, k, config) for k in (*(f"h{h}" for h in config.horizons), MONTH_END)}
-    paths = _reconciled_paths(tree, found, windows, days, f"h{max(config.horizons)}")
+    longest = f"h{max(config.horizons)}"
+    kinds = (*(f"h{h}" for h in config.horizons), MONTH_END) if with_intervals else (longest,)
+    windows = {k: run_windows(tree, found, book, k, config, with_intervals=with_intervals) for k in kinds}
+    paths = _reconciled_paths(tree, found, windows, days, longest)
     return Prepared(tree, found, book, windows, paths, config, as_of)
 
 

@@ -24,6 +24,8 @@ from orchestration.warehouse import files_digest, seed_folders, sources_on
 STAGES: tuple[str, ...] = ("focus", "ledger", "marts", "decisions")
 # The project counts as built once the ledger is; a run killed after that may have left the later stages unbuilt.
 _REMEMBERED = ("focus", "ledger")
+# Models of one source are small and have many tests; later ones are large, and two at once would share one memory limit.
+_MODELS_AT_ONCE = {"focus": 2}
 
 
 class DbtProjectBroken(RuntimeError):
@@ -85,7 +87,8 @@ def build(settings: Settings, stage: str, *, full_refresh: bool) -> list[NodeRes
     start at all; failed models and tests are results, not errors.
     """
     keeps = not full_refresh and stage in _REMEMBERED
-    results = invoke(settings, ["build", *selection(stage, keeps=keeps), *(["--full-refresh"] if full_refresh else [])])
+    options = [*selection(stage, keeps=keeps), "--threads", str(_MODELS_AT_ONCE.get(stage, 1))]
+    results = invoke(settings, ["build", *options, *(["--full-refresh"] if full_refresh else [])])
     return _with_kept(_parsed(settings, _sources(settings)), stage, results) if keeps else results
 
 

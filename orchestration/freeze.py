@@ -64,7 +64,15 @@ class FrozenPeriod:
 def freeze_closed(connection: duckdb.DuckDBPyConnection, settings: Settings, lake: Lake) -> list[FrozenPeriod]:
     """Freeze every closed period that is not frozen yet; returns those frozen now, oldest first."""
     frozen: list[FrozenPeriod] = []
-    for source, account, period, charges in connection.execute(_DUE).fetchall():
+    due = connection.execute(_DUE).fetchall()
+    if not due:
+        return frozen
+    # One pass over the charges for all of them.
+    connection.execute(
+        f"create or replace temp table closing as select f.* from focus.focus_cost_and_usage as f semi join ({_DUE}) as due"
+        " on due.source = f.x_SourceId and due.account = f.x_Account and due.billing_period = f.BillingPeriodStart::date"
+    )
+    for source, account, period, charges in due:
         content = _rows(connection, source, account, period)
         digest = hashlib.sha256(content).hexdigest()
         key = f"frozen/{source}/{account}/{period:%Y-%m}"
@@ -80,6 +88,7 @@ def freeze_closed(connection: duckdb.DuckDBPyConnection, settings: Settings, lak
         # The facts come last: rows without them are a freeze that was killed, and it is done again.
         lake.write(f"{key}.json", json.dumps(facts, indent=1).encode())
         frozen.append(FrozenPeriod(source, account, period, charges, digest))
+    connection.execute("drop table closing")
     return frozen
 
 
@@ -106,11 +115,10 @@ def frozen_keys(lake: Lake) -> list[tuple[str, dict[str, str]]]:
 def _rows(connection: duckdb.DuckDBPyConnection, source: str, account: str, period: date) -> bytes:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "rows.parquet"
+        for name, value in (("source", source), ("account", account), ("period", period)):
+            connection.execute(f"set variable {name} = ?", [value])
         connection.execute(
-            "create or replace temp table freezing as select * from focus.focus_cost_and_usage"
-            " where x_SourceId = ? and x_Account = ? and BillingPeriodStart::date = ? order by x_charge_id",
-            [source, account, period],
+            "copy (select * from closing where x_SourceId = getvariable('source') and x_Account = getvariable('account')"
+            f" and BillingPeriodStart::date = getvariable('period') order by x_charge_id) to '{path}' (format parquet, compression zstd)"
         )
-        connection.execute(f"copy freezing to '{path}' (format parquet, compression zstd)")
-        connection.execute("drop table freezing")
         return path.read_bytes()

@@ -146,18 +146,22 @@ def _build(
         # Views of the warehouse name their relations as dbt wrote them: with the file's own name in front.
         connection.execute(f"attach '{_quoted(str(settings.warehouse_path))}' as warehouse (read_only)")
         connection.execute("use warehouse")
-        wanted = {name: digest(connection, "warehouse", relation) for name, relation in names.items()}
-        columns = {name: _columns(connection, "warehouse", relation) for name, relation in names.items()}
+        there = _columns(connection)
+        columns = {name: there[relation] for name, relation in names.items()}
         by = {name: _partition_column(columns[name]) for name in names}
+        wanted = {name: _digest(connection, relation, by[name]) for name, relation in names.items()}
         known = _known(before, names, columns)
         for schema in sorted({n.split(".")[0] for n in names}):
             connection.execute(f'create schema if not exists snapshot."{schema}"')
         _drop_unnamed(connection, names)
         copied = 0
+        # One transaction: a checkpoint for each of a thousand comments would take longer than the rows.
+        connection.execute("begin")
         for name, relation in names.items():
             copied += _copy(connection, name, relation, by[name], wanted[name], known.get(name))
             if name not in known:
-                _describe(connection, name, describe.get(name))
+                _describe(connection, name, columns[name], describe.get(name))
+        connection.execute("commit")
         differing = sorted(name for name in names if not _equals(connection, name, by[name], wanted[name], known.get(name)))
         if differing:
             raise SnapshotDiffers(f"snapshot of {run_id} differs from the warehouse in {', '.join(differing)}")
@@ -201,11 +205,10 @@ def _usable(previous: Path | None) -> dict[str, Any] | None:
     return None if record["duckdb"] != duckdb.__version__ or grown else record
 
 
-def digest(connection: duckdb.DuckDBPyConnection, catalog: str, relation: str) -> dict[str, tuple[int, str]]:
+def _digest(connection: duckdb.DuckDBPyConnection, relation: str, by: str | None) -> dict[str, tuple[int, str]]:
     """Month → (rows, hash over the set of rows); relations without a charge date have one entry, `all`."""
-    by = _partition_column(_columns(connection, catalog, relation))
     rows = connection.execute(
-        f"select {_month(by)}, count(*), sum(hash(t)::hugeint) from {catalog}.{relation} as t group by 1 order by 1"
+        f"select {_month(by)}, count(*), sum(hash(t)::hugeint) from warehouse.{relation} as t group by 1 order by 1"
     ).fetchall()
     return {m: (int(count), str(total)) for m, count, total in rows}
 
@@ -254,14 +257,16 @@ def _in_months(by: str | None, months: Iterable[str]) -> str:
     return " or ".join(f"({r})" for r in ranges)
 
 
-def _columns(connection: duckdb.DuckDBPyConnection, catalog: str, relation: str) -> dict[str, str]:
-    schema, _, name = relation.partition(".")
+def _columns(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:
+    """Column → type of every relation of the warehouse, in their order. Asked once: the catalog is slow to list."""
     rows = connection.execute(
-        "select column_name, data_type from duckdb_columns() where database_name = ? and schema_name = ?"
-        " and table_name = ? order by column_index",
-        [catalog, schema, name],
+        "select schema_name || '.' || table_name, column_name, data_type from duckdb_columns()"
+        " where database_name = 'warehouse' order by 1, column_index"
     ).fetchall()
-    return dict(rows)
+    found: dict[str, dict[str, str]] = {}
+    for relation, column, kind in rows:
+        found.setdefault(relation, {})[column] = kind
+    return found
 
 
 def _known(
@@ -314,12 +319,14 @@ def _copy(
 
 
 def _describe(
-    connection: duckdb.DuckDBPyConnection, name: str, words: tuple[str, Mapping[str, str]] | None
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    present: Mapping[str, str],
+    words: tuple[str, Mapping[str, str]] | None,
 ) -> None:
     if words is None:
         return
     connection.execute(f"comment on table snapshot.{name} is '{_quoted(words[0])}'")
-    present = _columns(connection, "snapshot", name)
     for column, text in words[1].items():
         if column in present and text:
             connection.execute(f"comment on column snapshot.{name}.\"{column}\" is '{_quoted(text)}'")

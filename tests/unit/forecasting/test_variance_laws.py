@@ -174,13 +174,16 @@ def test_product_decompositions_add_up_and_agree_on_one_moving_driver(rows):
     values = np.asarray(rows)
     before, after = values[:, :3], values[:, 3:]
     change = after.prod(axis=1) - before.prod(axis=1)
-    scale = np.maximum(after.prod(axis=1), before.prod(axis=1))
-    for effects in (lmdi(before, after), shapley(before, after)):
+    ends = np.maximum(after.prod(axis=1), before.prod(axis=1))
+    # Shapley adds up products of both months' drivers, which may be far larger than either month.
+    mixed = np.maximum(after, before).prod(axis=1)
+    for effects, scale in ((lmdi(before, after), ends), (shapley(before, after), mixed)):
         np.testing.assert_allclose(effects.sum(axis=1) / scale, change / scale, atol=1e-9)
     one = before.copy()
     one[:, 1] = after[:, 1]
     alone = one.prod(axis=1) - before.prod(axis=1)
-    np.testing.assert_allclose(shapley(before, one)[:, 1], alone)
+    either = np.maximum(one.prod(axis=1), before.prod(axis=1))
+    np.testing.assert_allclose(shapley(before, one)[:, 1] / either, alone / either, atol=1e-9)
     assert (lmdi(before, one)[:, [0, 2]] == 0).all()
 
 
