@@ -830,7 +830,7 @@ def _read_pools(
             if isinstance(drawn, str):
                 basis = f"{NO_FORECAST}; {drawn}"
             else:
-                term, growths, basis = drawn, drawn.over(drawn.horizon_hours), drawn.basis
+                term, growths, basis = drawn, drawn.over(config.lever_horizon_hours), drawn.basis
         out.append(
             _Pool(
                 name=name,
