@@ -90,7 +90,7 @@ def term_scenarios(
     if len(own) >= MIN_FOLDS:
         parts.append((own, float(_FOLD_WEEKS * WEEK), True))
         said.append(f"{len(own)} folds of the window over {_FOLD_WEEKS * 7} days")
-    columns = []
+    columns: list[list[Array]] = []
     for ratio, horizon, is_own in parts:
         # A level of exactly nothing has no logarithm; a thousandth loses as surely.
         ratio = np.maximum(np.sort(ratio), 1e-3)

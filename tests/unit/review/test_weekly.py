@@ -84,6 +84,7 @@ def test_the_page_holds_what_an_owner_needs(week: duckdb.DuckDBPyConnection, con
     assert {a for a in page.addresses if not a.startswith("#")} == {"review.html", "reset.html", "explain.html"}
     incidents = next(rows for name, rows in page.tables.items() if name.startswith("Open incidents"))
     assert len(incidents) == 2, "one page of this week; the notice without money is counted, the closed one is history"
+    assert incidents[1][2] == "42.50 (30.00 to 55.00)"
     assert incidents[1][3] == "Ada" and "ledger.attribution where 1" in incidents[1][6]
     assert "1 notice without money" in text
     card = {r[0]: r for r in next(rows for name, rows in page.tables.items() if name.startswith("KPIs of"))[1:]}
