@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 from pathlib import Path
 
+import duckdb
 import msgspec
 import polars as pl
 import pytest
@@ -16,6 +18,7 @@ from ingestion.landing import to_parquet
 from ingestion.manifest import Delivery
 from ingestion.records import polars_type
 from orchestration import warehouse
+from orchestration.frames import DECISION_RELATIONS, decision_key
 from orchestration.settings import DBT_PROJECT, Settings, load_settings
 
 AT = dt.datetime(2026, 10, 20, 6, tzinfo=dt.UTC)
