@@ -46,9 +46,11 @@ from decisions.offers import (
     ramp_segments,
     sensitivity,
 )
+from decisions.scenarios import MIN_ERRORS, ForecastErrors, TermScenarios, term_scenarios
 from decisions.schemas import (
     DAY_COLUMNS,
     DEMAND_COLUMNS,
+    ERROR_COLUMNS,
     EXISTING_COLUMNS,
     GROWTH_COLUMNS,
     LEVER_COLUMNS,
@@ -190,9 +192,15 @@ class _Pool:
     traffic: Traffic | None
     growth: Growth
     growth_basis: str
+    scenarios: TermScenarios | None
     existing: tuple[tuple[float, datetime, datetime], ...]
     levers: tuple[Mapping[str, Any], ...]
     gate: tuple[str, ...]
+
+    def growth_over(self, term_hours: float, annual_fall: float) -> Growth:
+        """Growth over a term at its mean on-demand price."""
+        growth = self.growth if self.scenarios is None else self.scenarios.over(term_hours)
+        return replace(growth, factor=growth.factor * price_path(annual_fall, term_hours))
 
 
 def price_path(annual_fall: float, term_hours: float) -> float:
@@ -211,6 +219,7 @@ def advise(
     traffic: pl.DataFrame | None = None,
     existing: pl.DataFrame | None = None,
     growth: pl.DataFrame | None = None,
+    errors: pl.DataFrame | None = None,
     levers: pl.DataFrame | None = None,
     config: CommitmentConfig | None = None,
     run_id: str = "",
@@ -220,14 +229,15 @@ def advise(
     `demand`: pool, scope, hour (UTC), on_demand_usd (at rack rate); hours without a row are 0. `pools`: provider,
     model_id, deployment, granularity (`hour` or `day`), optional latency_tolerant_share, burst (peak minute over mean
     minute of a busy hour). `days`: facts of the data gate.
-    `growth`: scenarios of term demand over window demand. Rows after `as_of` are not looked at.
+    `growth`: scenarios of term demand over window demand; without them they are drawn (`scenarios`) when `errors`
+    (actual over forecast of back-tested forecasts, provider `` = the total) is given. Rows after `as_of` are not looked at.
     Raises DecisionError for frames nothing can be said about.
     """
     settings = config or CommitmentConfig()
     book = offers_in_force(offers, as_of)
     rows: list[dict[str, Any]] = []
     sensitive: list[pl.DataFrame] = []
-    for pool in _read_pools(demand, pools, as_of, days, traffic, existing, growth, levers, settings):
+    for pool in _read_pools(demand, pools, as_of, days, traffic, existing, growth, errors, levers, settings):
         found, table = _advise_pool(pool, _applicable(pool, book), as_of, settings)
         rows += found
         sensitive += table
@@ -305,7 +315,7 @@ def _advise_pool(
 def _public(row: Mapping[str, Any], pool: _Pool) -> dict[str, Any]:
     """Columns of the table; without a forecast there is one scenario, so the risk of the term is not known."""
     out = {name: value for name, value in row.items() if not name.startswith("_")}
-    if pool.growth_basis == NO_FORECAST and out.get("p_loss") is not None:
+    if pool.growth_basis.startswith(NO_FORECAST) and out.get("p_loss") is not None:
         out |= {"p_loss": None, "cvar90": None}
         if out["decision"] in (RECOMMEND, OVERRIDE):
             out["reason"] = "; ".join(
@@ -421,9 +431,7 @@ def _evaluate_scope(
     for offer in book:
         if offer.shape in (ON_DEMAND, BATCH):
             continue
-        growth = replace(
-            pool.growth, factor=pool.growth.factor * price_path(config.annual_price_fall, offer.term_hours)
-        )
+        growth = pool.growth_over(offer.term_hours, config.annual_price_fall)
         if offer.shape in HOURLY_SHAPES:
             if not pool.is_hourly:
                 reason = "daily data: hourly capacity cannot be sized, only period pools and spend commitments"
@@ -705,7 +713,7 @@ def _tier_rows(
         group = [(o, t) for o, t in known if o.term_hours == term]
         if len(group) < 2 or all(np.isinf(t.cap) for _, t in group):
             continue
-        growth = replace(pool.growth, factor=pool.growth.factor * price_path(config.annual_price_fall, term))
+        growth = pool.growth_over(term, config.annual_price_fall)
         demand = TermDemand.of(hours, growth, term, _segments(pool, group[0][0], as_of, 1.0))
         prices = [t.c for _, t in group]
         caps = [None if np.isinf(t.cap) else t.cap for _, t in group]
@@ -777,6 +785,7 @@ def _read_pools(
     traffic: pl.DataFrame | None,
     existing: pl.DataFrame | None,
     growth: pl.DataFrame | None,
+    errors: pl.DataFrame | None,
     levers: pl.DataFrame | None,
     config: CommitmentConfig,
 ) -> list[_Pool]:
@@ -815,7 +824,13 @@ def _read_pools(
         is_hourly = pool["granularity"] == "hour"
         facts = known_days.filter(pl.col("pool") == name)
         scopes, matrix = _matrix(mine, is_hourly, set(facts.filter(pl.col("is_complete"))["charge_date"]))
-        scenarios, basis = _growth_of(growth, name)
+        term, (growths, basis) = None, _growth_of(growth, name)
+        if basis == NO_FORECAST and errors is not None:
+            drawn = term_scenarios(name, matrix.sum(axis=0), _errors_of(errors, pool["provider"]), config)
+            if isinstance(drawn, str):
+                basis = f"{NO_FORECAST}; {drawn}"
+            else:
+                term, growths, basis = drawn, drawn.over(config.lever_horizon_hours), drawn.basis
         out.append(
             _Pool(
                 name=name,
@@ -827,8 +842,9 @@ def _read_pools(
                 scopes=scopes,
                 demand=matrix,
                 traffic=_traffic_of(traffic, name, pool.get("burst")),
-                growth=scenarios,
+                growth=growths,
                 growth_basis=basis,
+                scenarios=term,
                 existing=_existing_of(existing, name),
                 levers=_levers_of(levers, name),
                 gate=tuple(data_gate(facts, config)),
@@ -887,6 +903,20 @@ def _growth_of(frame: pl.DataFrame | None, pool: str) -> tuple[Growth, str]:
         ), "forecast"
     except ValueError as error:
         raise DecisionError(f"growth of pool {pool!r}: {error}") from error
+
+
+def _errors_of(frame: pl.DataFrame, provider: str) -> ForecastErrors | None:
+    """Errors at the longest horizon with any, of the provider's series or else of the total."""
+    rows = require(frame, ERROR_COLUMNS, "errors").with_columns(pl.col("ratio").cast(pl.Float64))
+    rows = rows.filter(pl.col("ratio").is_finite() & (pl.col("ratio") >= 0))
+    found = []
+    for name in (provider.lower(), ""):
+        mine = rows.filter(pl.col("provider").str.to_lowercase() == name)
+        mine = mine.filter(pl.col("horizon_days") == pl.col("horizon_days").max()).sort("series", "ratio")
+        if mine.height:
+            hours = float(mine["horizon_days"][0]) * 24
+            found.append(ForecastErrors(mine["ratio"].to_numpy(), hours, mine["series"][0]))
+    return next((e for e in found if len(e.ratio) >= MIN_ERRORS), found[0] if found else None)
 
 
 def _existing_of(frame: pl.DataFrame | None, pool: str) -> tuple[tuple[float, datetime, datetime], ...]:

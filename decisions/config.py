@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 # Change when the arithmetic changes, so that the hash of a row tells old results from new ones.
-METHOD_VERSION = "1"
+METHOD_VERSION = "2"
 
 Z95 = 1.6448536269514722
 # One-sided z of the first and the second of two O'Brien-Fleming looks, overall 0.05.
@@ -54,6 +54,7 @@ class CommitmentConfig:
     risk_aversion: float = 0.0
     annual_price_fall: float = 0.0
     bootstrap_draws: int = 200
+    scenario_draws: int = 1000
     lever_horizon_hours: float = 8760.0
     seed: int = 20260101
     overrides: Mapping[str, Override] = field(default_factory=dict)
@@ -62,8 +63,8 @@ class CommitmentConfig:
         """Raise ValueError for settings no advice can be given with."""
         if not 0 <= self.risk_aversion <= 1 or not 0 <= self.annual_price_fall < 1:
             raise ValueError("risk_aversion must be in [0, 1] and annual_price_fall in [0, 1)")
-        if self.window_days < 7 or self.max_folds < 1 or self.bootstrap_draws < 1:
-            raise ValueError("window_days must be at least 7, max_folds and bootstrap_draws at least 1")
+        if self.window_days < 7 or self.max_folds < 1 or min(self.bootstrap_draws, self.scenario_draws) < 1:
+            raise ValueError("window_days must be at least 7, max_folds and draws at least 1")
 
     def hash(self) -> str:
         """Sixteen hex digits that are equal exactly when method version and every setting are equal."""

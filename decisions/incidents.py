@@ -20,6 +20,8 @@ OPEN, CLOSED, WITHDRAWN, SUPPRESSED = "open", "closed", "withdrawn", "suppressed
 DIGEST, PARENT = "digest", "parent"
 # A declared change explains an increase up to its multiplier and this much more.
 CHANGE_ROOM = 0.20
+# Normal quantile of a central 80 % interval.
+_Z80 = 1.2815515655446004
 _KEY = ["scope_type", "scope", "family"]
 
 
@@ -37,7 +39,8 @@ def fold(
 
     `scopes`: scope_type, scope, parent_type, parent, owner. `changes`: scope_type, scope, family, first_day, last_day,
     multiplier (known changes). `previous`: incidents of the last run; what is in it and is no longer found is kept as
-    withdrawn. Suppressed candidates are incidents of their own with the reason, never sent.
+    withdrawn. `excess_lo80` and `excess_hi80` (80 % interval of the excess by the spread of its baseline) are null where
+    a rule has no spread. Suppressed candidates are incidents of their own with the reason, never sent.
     """
     settings = config or SignalConfig()
     require(signals, tuple(SCHEMAS["signals"])[:-3], "signals")
@@ -71,11 +74,15 @@ def _group(rows: pl.DataFrame, as_of: date, config: SignalConfig, suppressed: bo
     """Candidates of one key, cut where the gap to the last one is longer than the cool-down."""
     gap = pl.col("day").diff().over(_KEY).dt.total_days().fill_null(0) > config.cooldown_days
     # Several rules of a family may fire on a day for the same money: the largest of them is the day's excess.
-    daily = rows.group_by(*_KEY, "day").agg(
+    z, money = pl.col("robust_z"), pl.col("excess")
+    # Excess over z is the baseline's spread in money, whatever the scale the rule judges on.
+    half = pl.when((money > 0) & (z > 0) & z.is_finite()).then(_Z80 * money / z)
+    daily = rows.with_columns(half.alias("half")).group_by(*_KEY, "day").agg(
         pl.col("rule").unique().sort(),
         (pl.col("state") == PAGE).any().alias("paged"),
         pl.col("robust_z").max(),
         pl.col("excess").max(),
+        pl.col("half").sort_by("excess", "half", descending=True, nulls_last=True).first(),
     )
     grouped = (
         daily.sort(*_KEY, "day")
@@ -88,8 +95,18 @@ def _group(rows: pl.DataFrame, as_of: date, config: SignalConfig, suppressed: bo
             pl.col("paged").any(),
             pl.col("robust_z").max().alias("peak_z"),
             pl.col("excess").fill_null(0.0).clip(lower_bound=0.0).sum(),
+            # Days share a baseline and windows overlap: their errors add, which is the widest they can do.
+            pl.when(((pl.col("excess") > 0) & pl.col("half").is_null()).any() | ~(pl.col("excess") > 0).any())
+            .then(None)
+            .otherwise(pl.col("half").sum())
+            .alias("half"),
             pl.len().cast(pl.Int64).alias("days"),
         )
+        .with_columns(
+            (pl.col("excess") - pl.col("half")).clip(lower_bound=0.0).alias("excess_lo80"),
+            (pl.col("excess") + pl.col("half")).alias("excess_hi80"),
+        )
+        .drop("half")
     )
     still = pl.col("last_day") >= as_of - timedelta(days=config.closing_periods)
     live = pl.when(still).then(pl.lit(OPEN)).otherwise(pl.lit(CLOSED))

@@ -32,6 +32,7 @@ class Inputs:
     changes: pl.DataFrame
     demand_hour: pl.DataFrame
     demand_day: pl.DataFrame
+    forecast_errors: pl.DataFrame
     offers: pl.DataFrame
     commitment_usage: pl.DataFrame
     commitment_terms: pl.DataFrame
@@ -239,7 +240,8 @@ def advise(inputs: Inputs, open_incidents: pl.DataFrame, as_of: date, run_id: st
     hourly = demand.group_by("pool", "scope", "hour").agg(pl.col("on_demand_usd").sum())
     return commitments.advise(
         hourly, pools, inputs.offers, as_of,
-        days=_days(demand, inputs.demand_day, open_incidents), traffic=_traffic(demand), run_id=run_id,
+        days=_days(demand, inputs.demand_day, open_incidents), traffic=_traffic(demand),
+        errors=inputs.forecast_errors, run_id=run_id,
     )  # fmt: skip
 
 

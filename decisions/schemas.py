@@ -31,6 +31,7 @@ TRAFFIC_COLUMNS = ("pool", "token_class", "tokens", "price_per_million")
 DAY_COLUMNS = ("pool", "charge_date", "spend", "attributed_spend", "incident_spend", "is_complete", "is_priced")
 EXISTING_COLUMNS = ("pool", "commitment_id", "rack_usd_per_hour", "starts_at", "ends_at")
 GROWTH_COLUMNS = ("pool", "growth", "weight")
+ERROR_COLUMNS = ("series", "provider", "horizon_days", "ratio")
 LEVER_COLUMNS = ("pool", "lever_id", "decision", "expected_effect")
 COMMITMENT_USAGE_COLUMNS = (
     "commitment_id", "period_start", "period_end", "status", "scope", "effective_cost", "on_demand_cost",
@@ -113,7 +114,7 @@ SCHEMAS: dict[str, dict[str, pl.DataType | type[pl.DataType]]] = {
     "incidents": {
         "incident_id": pl.String, "family": pl.String, "scope_type": pl.String, "scope": pl.String,
         "rules": pl.String, "first_day": pl.Date, "last_day": pl.Date, "detected_day": pl.Date, "severity": pl.String,
-        "peak_z": pl.Float64, "excess": pl.Float64, "days": pl.Int64, "parent_id": pl.String, "owner": pl.String,
+        "peak_z": pl.Float64, "excess": pl.Float64, "excess_lo80": pl.Float64, "excess_hi80": pl.Float64, "days": pl.Int64, "parent_id": pl.String, "owner": pl.String,
         "state": pl.String, "route": pl.String, "reason": pl.String, **_AUDIT,
     },
     "detection": {

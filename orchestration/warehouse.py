@@ -403,8 +403,16 @@ def _create_frozen(connection: duckdb.DuckDBPyConnection, lake: Lake, columns: M
 
 def _create_derived(connection: duckdb.DuckDBPyConnection, lake: Lake, name: str) -> None:
     key, columns = DERIVED_RELATIONS[name]
-    urls = [lake.url(key)] if lake.read(key) is not None else []
-    _replace(connection, f"raw.{name}", "table", columns, urls)
+    if lake.read(key) is None:
+        _replace(connection, f"raw.{name}", "table", columns, [])
+        return
+    # A file of an earlier release lacks the columns that came since: they are null until it is written again.
+    url = lake.url(key)
+    known = {row[0] for row in connection.execute(f"describe select * from read_parquet('{_quoted(url)}')").fetchall()}
+    _replace(connection, f"raw.{name}", "table", {c: t for c, t in columns.items() if c in known}, [url])
+    for column in columns:
+        if column not in known:
+            connection.execute(f"alter table raw.{name} add column {_name(column)} {columns[column]}")
 
 
 def _replace(

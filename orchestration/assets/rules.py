@@ -8,7 +8,7 @@ import polars as pl
 from decisions.schemas import PUBLISHED
 from ingestion.lake import Lake
 from orchestration import warehouse
-from orchestration.assets.forecasts import parquet
+from orchestration.assets.forecasts import forecast_key, parquet
 from orchestration.frames import DECISION_RELATIONS, decision_key
 from orchestration.resources import OWNERS, WAREHOUSE_POOL
 from orchestration.settings import Settings
@@ -39,6 +39,13 @@ QUERIES = {
     """,
     "demand_hour": "select * from marts.int_demand_hour",
     "demand_day": "select * from marts.int_demand_day",
+    # Errors of the published forecast: how far the level of a term may be from what was expected.
+    "forecast_errors": """
+        select series_key as series, case level when 'total' then '' else split_part(series_key, ':', 2) end as provider,
+               cast(substr(horizon, 2) as integer) as horizon_days, actual / forecast as ratio
+        from raw.backtest
+        where is_resolved and method = 'published' and level in ('total', 'provider') and horizon like 'h%' and forecast > 0
+    """,
     "offers": "select * from seeds.commitment_offers",
     "commitment_usage": "select * from marts.int_commitment_usage",
     "commitment_terms": """
@@ -60,7 +67,7 @@ def rule_key(name: str) -> dg.AssetKey:
 
 def rule_assets(inputs: list[dg.AssetKey], gate_assets: list[dg.AssetKey]) -> dg.AssetsDefinition:
     """One op for all frames; it waits for the marts' gate and for the models it reads."""
-    deps = list(dict.fromkeys([*inputs, *gate_assets]))
+    deps = list(dict.fromkeys([*inputs, *gate_assets, forecast_key("backtest")]))
 
     @dg.multi_asset(
         name="decisions",

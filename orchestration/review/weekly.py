@@ -26,7 +26,7 @@ _TONES = {
 }  # fmt: skip
 
 _INCIDENTS = """
-select first_day, last_day, scope_type, scope, family, rules, excess, owner_name, route, state, days, evidence, next_step
+select first_day, last_day, scope_type, scope, family, rules, excess, excess_lo80, excess_hi80, owner_name, route, state, days, evidence, next_step
 from marts.incidents
 where (state = 'open' or (route = 'page' and last_day >= $since)) and route <> 'none'
 order by route <> 'page', state <> 'open', excess desc, first_day desc, incident_id
@@ -75,7 +75,7 @@ group by commitment_id order by paid desc, commitment_id
 """
 
 GLOSSARY = (
-    ("Above usual", "Money of an incident's days above the robust baseline of its scope; an estimate, never booked."),
+    ("Above usual", "Money of an incident's days above the robust baseline of its scope; an estimate, never booked. In brackets: 80 % interval by the spread of that baseline."),
     ("Signal, incident", "A signal is one rule on one day of one scope; signals of the same scope and kind within three days are one incident."),
     ("Page, digest", "A page goes to the owner at once, at most one a month and scope; everything else waits for this page."),
     ("Lower bound", "One-sided 95 % bound of candidate less baseline pass rate; it must lie above minus the margin set before the run."),
@@ -233,6 +233,13 @@ def _kind(row: Row) -> str:
     return names.get(row["family"], f.words(row["family"]))
 
 
+def _excess(row: Row) -> str:
+    """Money above usual and, where its baseline has a spread, the 80 % interval."""
+    if row["excess_lo80"] is None:
+        return f.money(row["excess"])
+    return f"{f.money(row['excess'])} ({f.money(row['excess_lo80'])} to {f.money(row['excess_hi80'])})"
+
+
 def _incidents(week: Week) -> Section:
     title, source = "Incidents", "marts.incidents"
     if not week.incidents:
@@ -241,7 +248,7 @@ def _incidents(week: Week) -> Section:
     shown, small = worth[:INCIDENTS_SHOWN], len(week.incidents) - len(worth)
     rows = [
         [
-            Cell(_days(r)), Cell(f"{f.shortened(r['scope'], 36)} ({r['scope_type']}): {_kind(r)}; {r['rules']}"), Cell(f.money(r["excess"])),
+            Cell(_days(r)), Cell(f"{f.shortened(r['scope'], 36)} ({r['scope_type']}): {_kind(r)}; {r['rules']}"), Cell(_excess(r)),
             Cell(f.words(r["owner_name"])), Cell(f"{r['route']}, {r['state']}", _TONES[r["state"] if r["route"] != "page" else "page"]),
             Cell(r["next_step"]), Cell(r["evidence"]),
         ]

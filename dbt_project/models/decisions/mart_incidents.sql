@@ -8,7 +8,9 @@ found as (select * from {{ source('raw', 'incidents') }})
 
 select
     found.incident_id, found.family, found.scope_type, found.scope, found.rules, found.first_day, found.last_day,
-    found.detected_day, found.severity, found.peak_z, cast(round(found.excess, 6) as decimal(38, 14)) as excess, found.days,
+    found.detected_day, found.severity, found.peak_z, cast(round(found.excess, 6) as decimal(38, 14)) as excess,
+    cast(round(found.excess_lo80, 6) as decimal(38, 14)) as excess_lo80,
+    cast(round(found.excess_hi80, 6) as decimal(38, 14)) as excess_hi80, found.days,
     found.parent_id, found.owner, cast(coalesce(people.display_name, found.owner) as string) as owner_name, found.state,
     found.route, found.reason,
     cast(concat(

@@ -33,6 +33,7 @@ from decisions.offers import (
     spend_commit_covered_cost,
 )
 from decisions.performance import chargeback, chargeback_hours, outcome, performance
+from decisions.scenarios import TermScenarios, fold_ratios
 from decisions.schemas import SCHEMAS, DecisionError
 from decisions.sizing import (
     Curve,
@@ -758,3 +759,128 @@ def test_hours_shared_pro_rata_add_to_the_cost(matrix, level, c):
     whole = outcome(np.sum(matrix, axis=0), level, c)
     assert cost.sum() + forfeited == pytest.approx(whole.cost, rel=1e-9, abs=1e-6)
     assert forfeited == pytest.approx(whole.forfeiture, rel=1e-9, abs=1e-6)
+
+
+# -- scenarios of the term ---------------------------------------------------------------------------------------------
+
+
+def _errors(ratios, provider="", days=30):
+    return pl.DataFrame(
+        {"series": f"s:{provider}", "provider": provider, "horizon_days": days, "ratio": ratios},
+        schema={"series": pl.String, "provider": pl.String, "horizon_days": pl.Int64, "ratio": pl.Float64},
+    )
+
+
+def _levels(make, levels, seed=3):
+    """Workloads whose weeks stand at these levels."""
+    weeks = np.repeat(np.asarray(levels, dtype=float), 168)
+    return {scope: values * weeks for scope, values in make["office"](3, len(levels) * 7, seed).items()}
+
+
+STEADY_ERRORS = _errors(np.exp(np.random.default_rng(5).normal(0, 0.05, 40)))
+
+
+def test_a_term_has_scenarios_and_steady_demand_is_still_advised(make):
+    rows = _portfolio(_advise(make, _levels(make, np.ones(12)), errors=STEADY_ERRORS).commitment_sizing)
+    sized = rows.filter(pl.col("kind") == "commitment")
+    assert sized["is_advised"].any() and sized["decision"].to_list() == ["recommend", "recommend"]
+    named = ("p_loss", "cvar90", "utilisation_g20", "utilisation_g80", "coverage_g50", "forfeiture", "break_even_fall", "payback_months", "regret")
+    assert sized.select(named).null_count().sum_horizontal().item() == 0
+    assert sized["p_loss"].max() <= 0.1 + 1e-9
+    assert sized["growth_basis"].str.contains("1000 scenarios.*40 errors of forecast s: over 30 days.*5 folds").all()
+    assert (sized["coverage_g20"] >= sized["coverage_g80"]).all() and (sized["utilisation_g20"] <= sized["utilisation_g80"]).all()
+
+
+POOR_ERRORS = _errors(np.exp(np.random.default_rng(5).normal(0, 0.4, 40)))
+
+
+@pytest.mark.parametrize(
+    ("levels", "errors", "share"),
+    [
+        (np.linspace(1.0, 0.4, 12), STEADY_ERRORS, 0.6),
+        (np.exp(np.cumsum(np.random.default_rng(0).normal(0, 0.3, 12))), STEADY_ERRORS, 0.8),
+        (np.ones(12), POOR_ERRORS, 0.2),
+    ],
+    ids=["falling", "volatile weeks", "poor forecast"],
+)
+def test_uncertain_demand_is_sized_smaller_because_of_p_loss(make, levels, errors, share):
+    """Without the bound the same scenarios commit more and lose more often than one time in ten."""
+    matrix, year = _levels(make, levels), ({"offer_id": "year", "discount": 0.2},)
+    # The gate's level shift is another rule: it is switched off, so that only P(loss) is seen to bind.
+    strict, loose = (
+        _portfolio(_advise(make, matrix, year, errors=errors, config=config).commitment_sizing).row(0, named=True)
+        for config in (CommitmentConfig(max_p_loss=p, shift_h=1e9, size_growth=share) for p in (0.1, 1.0))
+    )
+    assert loose["p_loss"] > 0.1 and loose["units"] > 0
+    assert strict["units"] < loose["units"] and strict["p_loss"] <= 0.1 + 1e-9
+
+
+def test_falling_demand_commits_far_less_than_the_window_as_it_was(make):
+    matrix = _levels(make, np.linspace(1.0, 0.4, 12))
+    config = CommitmentConfig(shift_h=1e9)
+    plain, drawn = (
+        _portfolio(_advise(make, matrix, OFFERS[:1], errors=e, config=config).commitment_sizing).row(0, named=True)
+        for e in (None, STEADY_ERRORS)
+    )
+    assert plain["p_loss"] is None and 0 < drawn["units"] < 0.5 * plain["units"]
+
+
+def test_a_commitment_that_cannot_be_made_smaller_is_refused_because_of_p_loss(make):
+    matrix = _levels(make, np.ones(12))
+    least = 0.75 * sum(float(v.mean()) for v in matrix.values()) * 8760
+    deal = ({"offer_id": "deal", "shape": "spend_commit_all", "unit": "USD", "discount": 0.2, "minimum_units": least},)
+    poor, good = (
+        _portfolio(_advise(make, matrix, deal, errors=e).commitment_sizing).row(0, named=True)
+        for e in (POOR_ERRORS, STEADY_ERRORS)
+    )
+    assert good["decision"] == "recommend" and good["p_loss"] <= 0.1
+    assert poor["saving"] > 0 and poor["decision"] == "stay_on_demand" and "P(loss)" in poor["reason"]
+
+
+def test_scenarios_are_the_same_again_and_do_not_mind_the_order(make):
+    matrix = _levels(make, np.ones(12))
+    one = _advise(make, matrix, errors=STEADY_ERRORS).commitment_sizing
+    two = _advise(make, dict(reversed(matrix.items())), errors=STEADY_ERRORS.reverse()).commitment_sizing
+    assert one.equals(two) and "recommend" in one["decision"]
+    other = _advise(make, matrix, errors=STEADY_ERRORS, config=CommitmentConfig(seed=1)).commitment_sizing
+    assert not one["cvar90"].equals(other["cvar90"])
+
+
+def test_too_little_for_a_distribution_says_so_and_claims_no_risk(make):
+    rows = _portfolio(_advise(make, _levels(make, np.ones(6)), errors=_errors([1.0] * 5)).commitment_sizing)
+    sized = rows.filter(pl.col("kind") == "commitment")
+    assert sized["p_loss"].null_count() == sized["cvar90"].null_count() == sized.height
+    assert sized["growth_basis"].str.contains("5 of 8 resolved forecast errors and 0 of 3 folds").all()
+
+
+def test_the_provider_s_errors_come_first_and_the_longest_horizon_counts(make):
+    frame = pl.concat([_errors([1.1] * 9), _errors([0.9] * 8, "V"), _errors([0.5] * 20, "V", 7), _errors([2.0] * 3, "v", 14)])
+    matrix = _levels(make, np.ones(6))
+    basis = _advise(make, matrix, errors=frame).commitment_sizing["growth_basis"][0]
+    assert "8 errors of forecast s:V over 30 days" in basis
+    few = _advise(make, matrix, errors=pl.concat([_errors([1.1] * 9), _errors([0.9] * 7, "v")])).commitment_sizing
+    assert "9 errors of forecast s: over" in few["growth_basis"][0]
+
+
+@given(st.floats(0.5, 2.0), st.floats(0.01, 0.5), st.floats(1.0, 20.0), st.floats(-0.5, 0.0))
+def test_a_longer_term_widens_the_level_and_a_fall_goes_on(centre, spread, times, fall):
+    level = np.exp(np.log(centre) + np.linspace(-spread, spread, 101))
+    fixed = (np.full(101, x) for x in (np.log(centre), fall, 672.0))
+    drawn = TermScenarios(np.ones(101), level, *fixed, "")
+    near, far = drawn.over(100.0), drawn.over(672.0 * times)
+    assert np.log(far.factor).std() == pytest.approx(np.log(near.factor).std() * np.sqrt(times))
+    moved = far.quantile(0.5) / near.quantile(0.5)
+    assert moved == pytest.approx(1.0) if fall == 0 or times == 1 else moved <= 1 + 1e-9
+
+
+def test_a_fall_over_the_term_is_the_mean_of_a_decay():
+    fixed = (np.array([x]) for x in (np.log(0.9), np.log(0.9), 672.0))
+    growth = TermScenarios(np.ones(1), np.array([0.9]), *fixed, "").over(672.0 * 13)
+    hours = (np.arange(130_000) + 0.5) / 10_000
+    # Recent weeks stand half a horizon back; each horizon takes a tenth.
+    assert growth.mean == pytest.approx(np.mean(0.9 ** (hours + 0.5)) * 0.9 / np.mean(0.9 ** (hours[:10_000] + 0.5)), rel=1e-6)
+
+
+def test_fold_ratios_look_ahead_only():
+    assert list(fold_ratios(np.array([9, 1, 1, 1, 1, 2, 2, 2, 2.0]))) == [7 / 12, 2.0]
+    assert len(fold_ratios(np.ones(7))) == 0 and len(fold_ratios(np.ones(12))) == 5

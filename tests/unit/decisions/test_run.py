@@ -34,6 +34,7 @@ COLUMNS: dict[str, dict] = {
         **dict.fromkeys(("input_price", "cache_read_price", "cache_write_price", "output_price"), MONEY),
     },
     "demand_day": {"provider": TEXT, "charge_date": DAY, "spend": MONEY, "attributed_spend": MONEY},
+    "forecast_errors": {"series": TEXT, "provider": TEXT, "horizon_days": WHOLE, "ratio": REAL},
     "commitment_usage": {
         "commitment_id": TEXT, "status": TEXT, "scope": TEXT, "period_start": HOUR, "period_end": HOUR, "effective_cost": MONEY,
         "on_demand_cost": MONEY,

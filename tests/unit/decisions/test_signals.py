@@ -475,3 +475,39 @@ def test_public_labelled_series():
     whole = score(frame, windows, series=hours["series"].unique()).filter(pl.col("scope") == "").row(0, named=True)
     assert whole["windows"] == 33
     assert whole["f1"] == pytest.approx(0.35, abs=0.03) and whole["recall"] == pytest.approx(0.55, abs=0.03)
+
+
+# -- interval of the excess --------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.tuples(st.floats(0.5, 500.0), st.floats(1.5, 50.0)), min_size=1, max_size=4))
+def test_the_interval_holds_the_excess_and_is_never_without_width(days):
+    """Per day 1.2816 spreads either side; the spread is the excess over its z."""
+    rows = [_candidate(i + 1, excess=e) | {"robust_z": z} for i, (e, z) in enumerate(days)]
+    row = _fold(*rows).row(0, named=True)
+    half = sum(1.2815515655446004 * e / z for e, z in days)
+    assert row["excess_lo80"] < row["excess"] < row["excess_hi80"] and row["excess_lo80"] >= 0
+    assert row["excess_hi80"] - row["excess"] == pytest.approx(half)
+
+
+@pytest.mark.parametrize("z", [None, float("inf"), 0.0, -2.0])
+def test_no_interval_is_claimed_without_a_spread(z):
+    known, unknown = _candidate(1), _candidate(2) | {"robust_z": z}
+    row = _fold(known, unknown).row(0, named=True)
+    assert row["excess"] == 200.0 and row["excess_lo80"] is None and row["excess_hi80"] is None
+    assert _fold(_candidate(1, excess=0.0)).row(0, named=True)["excess_hi80"] is None
+
+
+def test_the_interval_of_a_day_is_that_of_the_rule_which_gives_the_excess():
+    low, high = _candidate(1, excess=50.0, rule="A2") | {"robust_z": 2.0}, _candidate(1, excess=100.0) | {"robust_z": 10.0}
+    for rows in ((low, high), (high, low)):
+        assert _fold(*rows)["excess_hi80"].to_list() == [pytest.approx(112.815515655446)]
+
+
+def test_a_developer_s_day_has_the_spread_of_its_history():
+    values = np.r_[np.tile([10.0, 12, 9, 11, 10, 13, 8, 10, 11, 12], 4), 200.0]
+    found = day_signals(_frame({"u": values}), AS_OF, first_day=AS_OF - timedelta(days=1))
+    day = found.filter(pl.col("day") == AS_OF - timedelta(days=1)).row(0, named=True)
+    row = fold(found, AS_OF).row(-1, named=True)
+    assert row["excess_hi80"] - row["excess"] == pytest.approx(1.2815515655446004 * day["spread"])

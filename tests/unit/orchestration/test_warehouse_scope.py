@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 from pathlib import Path
 
+import duckdb
 import msgspec
 import polars as pl
 import pytest
@@ -16,6 +18,7 @@ from ingestion.landing import to_parquet
 from ingestion.manifest import Delivery
 from ingestion.records import polars_type
 from orchestration import warehouse
+from orchestration.frames import DECISION_RELATIONS, decision_key
 from orchestration.settings import DBT_PROJECT, Settings, load_settings
 
 AT = dt.datetime(2026, 10, 20, 6, tzinfo=dt.UTC)
@@ -188,3 +191,16 @@ def test_sources_that_log_requests_are_those_that_hand_requests_over() -> None:
     project = yaml.safe_load((DBT_PROJECT / "dbt_project.yml").read_text())
     handed_over = {model.removeprefix("stg_").split("__")[0] for model in project["vars"]["request_models"]}
     assert handed_over == {name for name, source in SOURCES.items() if source.logs_requests}
+
+
+def test_results_of_an_earlier_release_are_read_with_nulls_for_newer_columns(tmp_path: Path) -> None:
+    lake = LocalLake(tmp_path)
+    buffer = io.BytesIO()
+    pl.DataFrame({"incident_id": ["a"], "excess": [5.0]}).write_parquet(buffer)
+    lake.write(decision_key("incidents"), buffer.getvalue())
+    connection = duckdb.connect()
+    connection.execute("create schema raw")
+    warehouse._create_derived(connection, lake, "incidents")
+    assert connection.execute("select incident_id, excess, excess_lo80, owner from raw.incidents").fetchall() == [("a", 5.0, None, None)]
+    wanted = DECISION_RELATIONS["incidents"]
+    assert {r[0]: r[1].lower() for r in connection.execute("describe raw.incidents").fetchall()} == wanted

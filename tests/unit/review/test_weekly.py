@@ -18,10 +18,10 @@ EVIL = "<script>alert('x')</script>"
 RELATIONS = {
     "incidents": """
         select * from (values
-            (date '2026-09-18', date '2026-09-20', 'user', $evil, 'spend', 'A1', 42.5::decimal(38, 14), 'Ada', 'page', 'open', 3, 'ledger.attribution where 1', 'Ask.'),
-            (date '2026-09-20', date '2026-09-20', 'session', 's1', 'context', 'A7s', 0.2::decimal(38, 14), 'Bo', 'digest', 'open', 1, 'e', 'Prune.'),
-            (date '2026-08-01', date '2026-08-02', 'user', 'old', 'spend', 'A1', 900::decimal(38, 14), 'Cy', 'page', 'closed', 2, 'e', 'Ask.')
-        ) as t (first_day, last_day, scope_type, scope, family, rules, excess, owner_name, route, state, days, evidence, next_step),
+            (date '2026-09-18', date '2026-09-20', 'user', $evil, 'spend', 'A1', 42.5::decimal(38, 14), 30::decimal(38, 14), 55::decimal(38, 14), 'Ada', 'page', 'open', 3, 'ledger.attribution where 1', 'Ask.'),
+            (date '2026-09-20', date '2026-09-20', 'session', 's1', 'context', 'A7s', 0.2::decimal(38, 14), null, null, 'Bo', 'digest', 'open', 1, 'e', 'Prune.'),
+            (date '2026-08-01', date '2026-08-02', 'user', 'old', 'spend', 'A1', 900::decimal(38, 14), null, null, 'Cy', 'page', 'closed', 2, 'e', 'Ask.')
+        ) as t (first_day, last_day, scope_type, scope, family, rules, excess, excess_lo80, excess_hi80, owner_name, route, state, days, evidence, next_step),
         (select 'i' || random() as incident_id)
     """,
     "kpi_scorecard": """
@@ -84,6 +84,7 @@ def test_the_page_holds_what_an_owner_needs(week: duckdb.DuckDBPyConnection, con
     assert {a for a in page.addresses if not a.startswith("#")} == {"review.html", "reset.html", "explain.html"}
     incidents = next(rows for name, rows in page.tables.items() if name.startswith("Open incidents"))
     assert len(incidents) == 2, "one page of this week; the notice without money is counted, the closed one is history"
+    assert incidents[1][2] == "42.50 (30.00 to 55.00)"
     assert incidents[1][3] == "Ada" and "ledger.attribution where 1" in incidents[1][6]
     assert "1 notice without money" in text
     card = {r[0]: r for r in next(rows for name, rows in page.tables.items() if name.startswith("KPIs of"))[1:]}
