@@ -153,7 +153,7 @@ class Pool:
             own = np.searchsorted(self.flat_own, series * size + middle, side="right") - before_own
             recent = np.searchsorted(self.flat_recent, series * size + middle, side="right") - before_recent
             weight = own_weight * own + other_weight * (self.recent_count[middle] - recent)
-            reached = weight >= target
+            reached = (weight >= target) & (weight > 0)
             high = np.where(reached, middle, high)
             low = np.where(reached, low, np.minimum(middle + 1, high))
         return self.values[low]

@@ -21,7 +21,7 @@ from forecasting.backtest import (
 )
 from forecasting.config import ForecastConfig
 from forecasting.hierarchy import TOTAL, Tree, build_tree, reconcile
-from forecasting.intervals import NOMINAL_MISS, Sample, sample, within_whole
+from forecasting.intervals import NOMINAL_MISS, Pool, Sample, sample, to_total, upper_level, within_whole
 from forecasting.models import Array, dormant, history_length, path, weekday_shape
 from forecasting.pacing import NO_DATA, pace
 from forecasting.schemas import BUDGET_COLUMNS, MONEY, SCHEMAS, empty
@@ -55,6 +55,7 @@ class Prepared:
     paths: Array
     config: ForecastConfig
     as_of: date
+    drawn: dict[tuple[str, int, bytes], tuple[Array, Array]] = field(default_factory=dict)
 
     @property
     def panel(self) -> Panel:
@@ -86,27 +87,44 @@ class Prepared:
             others = [i for i in others if not self.panel.keys[i].endswith(":other")]
         return sample(self.book.scores(horizon), s, others, horizon, self.config)
 
-    def ends(self, s: int, first: date, end: date, miss: Array) -> list[tuple[float, float]] | None:
-        """(low, high) of what is still to come in [first, end), one per column of `miss` (series, nominal levels).
+    def ends(self, s: int, first: date, end: date, miss: Array) -> tuple[float, list[tuple[float, float]]] | None:
+        """Effective windows, and (low, high) of what is still to come in [first, end) per column of `miss` (series, levels).
 
-        None without enough scores; (0, 0) when nothing is to come. A part's upper end is at most the total's.
+        For published series. None without enough scores; (0, 0) when nothing is to come. A part's upper end is at most
+        the total's.
         """
         horizon = max((end - self.panel.cutoff).days - 1, 0)
         if horizon == 0:
-            return [(0.0, 0.0)] * miss.shape[1]
-        scores = self.sample(s, horizon)
-        if scores is None:
+            return 0.0, [(0.0, 0.0)] * miss.shape[1]
+        if horizon >= self.panel.days:
             return None
-        forecast = float(self.remaining(s, first, end).sum())
-        c = float(self.book.offset(horizon)[s, -1])
-        found = [scores.interval(forecast, c, float(m)) for m in miss[s]]
+        at = self.tree.children(self.panel.levels[s]).index(s)
+        n_eff, score = self._scores(self.panel.levels[s], horizon, miss)
+        if n_eff[at] < self.config.min_effective_windows:
+            return None
+        point = np.asarray([self.remaining(s, first, end).sum()])
+        low, high = np.split(to_total(point, self.book.offset(horizon)[s, -1], score[at]), 2)
+        low, high = np.minimum(low, point), np.maximum(high, point)
         whole = None if s == self.tree.total else self.ends(self.tree.total, first, end, miss)
-        if whole is None:
-            return found
-        return [
-            (low, float(within_whole(np.asarray(forecast), np.asarray(high), np.asarray(most))))
-            for (low, high), (_, most) in zip(found, whole, strict=True)
-        ]
+        if whole is not None:
+            high = within_whole(point, high, np.asarray([most for _, most in whole[1]]))
+        return float(n_eff[at]), list(zip(low.tolist(), high.tolist(), strict=True))
+
+    def _scores(self, level: str, horizon: int, miss: Array) -> tuple[Array, Array]:
+        """Effective windows of a level's published series and their scores at the lower, then the upper ends.
+
+        Sorted once for all of them: for a series at a time the work would grow with the square of their number.
+        """
+        key = (level, horizon, miss.tobytes())
+        if key not in self.drawn:
+            rows = self.tree.children(level)
+            pool = Pool.at(self.book.scores(horizon)[rows], self.panel.days - 1, horizon, self.config)
+            n_eff = pool.n_eff()
+            upper = upper_level(miss[rows], np.where(n_eff > 0, n_eff, 1.0)[:, None])
+            empty = np.full((len(rows), 2 * miss.shape[1]), np.nan)
+            score = pool.quantiles(np.concatenate([1 - upper, upper], axis=1)) if len(pool.values) else empty
+            self.drawn[key] = n_eff, score
+        return self.drawn[key]
 
     def remaining(self, s: int, first: date, end: date) -> Array:
         """Daily forecasts of the days of [first, end) that are after the cutoff."""
@@ -186,8 +204,6 @@ def _total_row(run: Prepared, s: int, kind: str) -> dict[str, object]:
         end = first + timedelta(days=int(kind[1:]))
     daily = run.remaining(s, first, end)
     forecast = float(daily.sum())
-    horizon = max((end - panel.cutoff).days - 1, 0)
-    scores = run.sample(s, horizon)
     row: dict[str, object] = {
         "series_key": panel.keys[s], "level": panel.levels[s], "scope": panel.scopes[s], "as_of": run.as_of,
         "period_kind": kind, "period_start": first, "period_end": end, "point": spent + forecast,
@@ -195,8 +211,8 @@ def _total_row(run: Prepared, s: int, kind: str) -> dict[str, object]:
     }
     ends = run.ends(s, first, end, window.miss)
     if ends is not None:
-        (lo80, hi80), (lo95, hi95) = ends
-        row |= {"lo80": spent + lo80, "hi80": spent + hi80, "n_eff": scores.n_eff if scores else None}
+        n_eff, ((lo80, hi80), (lo95, hi95)) = ends
+        row |= {"lo80": spent + lo80, "hi80": spent + hi80, "n_eff": n_eff or None}
         row |= {"lo95": spent + min(lo80, lo95), "hi95": spent + max(hi80, hi95)}
     share, count, _ = coverage(window, s, panel.days, config)
     if count >= config.coverage_min_windows:
@@ -270,7 +286,7 @@ def _pacing_row(run: Prepared, series: pl.DataFrame, budget: dict[str, object]) 
         completeness=run.config.completeness.get(panel.keys[s], 1.0),
         weekday_weight=[float(w) for w in weekdays],
         miss80=float(miss[s, 0]),
-        most=whole[0][1] if whole else None,
+        most=whole[1][0][1] if whole else None,
     )
     return row | {
         "mtd_adjusted": state.mtd_adjusted, "plan_to_date": state.plan_to_date, "pace_index": state.pace_index,

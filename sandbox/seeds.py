@@ -336,9 +336,20 @@ def _kpi_targets() -> Rows:
     ]  # fmt: skip
 
 
+def _cost_objectives() -> Rows:
+    rows = (
+        ("company-day", "A day of usage stays under 1,600", "daily_spend", "total", "", "1600", "0.95", "set_budget"),
+        ("coding-day", "A day of the coding tools stays under 78", "daily_spend", "workflow", CODING_WORKFLOW, "78", "0.90", "set_policy"),
+        ("contract-request", "A contract's request stays under a dollar", "request_cost", "workflow", "contract-extraction", "1.00", "0.995", "apply_levers"),
+        ("support-request", "A support request stays under 10 cents", "request_cost", "workflow", "support-copilot", "0.10", "0.99", "apply_levers"),
+    )
+    return [dict(zip(_HEADERS["cost_objectives"].split(","), (*row[:7], "28", row[7]), strict=True)) for row in rows]
+
+
 _HEADERS = {
     "raci": "activity,activity_name,role,responsibility,person_id",
     "kpi_targets": "kpi,scope,direction,target,cadence,is_non_negotiable,activity,valid_from,valid_to",
+    "cost_objectives": "objective_id,objective_name,kind,scope_type,scope,ceiling,target,window_days,activity",
     "eval_plans": "plan_id,workflow,eval_set_id,baseline_config,candidate_config,lever_set,margin,margin_slice,critical_slices,latency_p95_ms,"
     "refusal_rate,looks,look,waiver_owner,waiver_reason,owner_person_id",
     "promotions": "promotion_id,lever_set,workflow,baseline_config,candidate_config,promoted_on,baseline_cost_per_success,"
@@ -378,7 +389,7 @@ def files() -> dict[str, str]:
         "unit_definitions": _unit_definitions(), "changes": _changes(), "known_changes": _known_changes(),
         "scenario_levers": _scenario_levers(), "forecast_overrides": _forecast_overrides(), "reset_sign_offs": _reset_sign_offs(),
         "one_offs": _one_offs(), "cost_note_inputs": _cost_note_inputs(),
-        "raci": _raci(), "kpi_targets": _kpi_targets(), "eval_plans": evaluations.plans(), "promotions": evaluations.promotions(),
+        "raci": _raci(), "kpi_targets": _kpi_targets(), "cost_objectives": _cost_objectives(), "eval_plans": evaluations.plans(), "promotions": evaluations.promotions(),
         "price_overrides": prices.override_rows(),
     }  # fmt: skip
     found = {}
