@@ -22,7 +22,7 @@ _TONES = {
     "suppressed": QUIET, "PROMOTE": GOOD, "REJECT": BAD, "INCONCLUSIVE": WATCH, "INVALID": WATCH, "as_expected": GOOD,
     "below_expectation": WATCH, "re_gate": WATCH, "roll_back": BAD, "not_applied": BAD, "not_measured": QUIET, "recommend": GOOD,
     "stay_on_demand": QUIET, "insufficient_data": WATCH, "saving": GOOD, "loss": BAD, "done": GOOD, "to do": WATCH,
-    "page": BAD, "digest": QUIET, "parent": QUIET, "none": QUIET,
+    "reached": GOOD, "ok": GOOD, "burning": WATCH, "spent": BAD, "page": BAD, "digest": QUIET, "parent": QUIET, "none": QUIET,
 }  # fmt: skip
 
 _INCIDENTS = """
@@ -82,6 +82,12 @@ GLOSSARY = (
     ("Captured", "Saving of the sizing rule in back-test weeks over that of the best size in hindsight."),
 )
 
+_BUDGETS = """
+select objective_name, events, bad_events, compliance, target, allowed_bad_events, consumed_share, burn_rate_7d, state, reason, owner
+from marts.cost_error_budget order by consumed_share desc nulls last, objective_id
+"""
+
+_STAGES = "select stage, stage_name, meaning, evidence, threshold, unit, is_met, is_reached, next_step from marts.practice_maturity order by stage"
 _CHECKLIST = "select step, by_day, phase, step_name, is_done, evidence, unit, next_step from marts.rollout_checklist order by step"
 
 
@@ -96,6 +102,8 @@ class Week:
     levers: list[Row]
     sizing: list[Row]
     commitments: list[Row]
+    error_budgets: list[Row]
+    stages: list[Row]
     checklist: list[Row]
 
 
@@ -110,6 +118,8 @@ def read_week(connection: duckdb.DuckDBPyConnection, review: Review) -> Week:
         levers=snapshot.rows("lever_impact", _LEVERS),
         sizing=snapshot.rows("commitment_sizing", _SIZING),
         commitments=snapshot.rows("commitment_performance", _COMMITMENTS, since=last - timedelta(days=29)),
+        error_budgets=snapshot.rows("cost_error_budget", _BUDGETS),
+        stages=snapshot.rows("practice_maturity", _STAGES),
         checklist=snapshot.rows("rollout_checklist", _CHECKLIST),
     )
 
@@ -302,7 +312,27 @@ def _scorecard(week: Week) -> Section:
     met = sum(r["state"] == "met" for r in week.scorecard)
     why = [f"{r['kpi_name']}: {r['reason']}." for r in week.scorecard if r["reason"] and r["now"] is None]
     lead = f"{met} of {met + missed} KPIs with a target meet it; {f.month(month)} counts, or the open month for what is projected."
-    return Section("scorecard", title, lead, source, tables=[table], notes=why)
+    tables = [table, _error_budgets(week)] if week.error_budgets else [table]
+    return Section("scorecard", title, lead, source, tables=tables, notes=why)
+
+
+def _error_budgets(week: Week) -> Table:
+    rows = []
+    for r in week.error_budgets:
+        used = "not yet measured" if r["consumed_share"] is None else f"{f.count(r['bad_events'])} of {f.ratio(r['allowed_bad_events'], 1)} allowed"
+        rows.append([
+            Cell(r["objective_name"]), Cell(f.NOTHING if r["compliance"] is None else f.percent(r["compliance"], 2)), Cell(f.percent(r["target"], 1)),
+            Cell(used), Cell(f.NOTHING if r["burn_rate_7d"] is None else f.ratio(r["burn_rate_7d"], 2)), _state(r["state"]), Cell(f.words(r["owner"])),
+        ])  # fmt: skip
+    return Table(
+        "Error budgets for cost, the most used first",
+        [
+            Column("Objective", "", "wrap"), Column("Kept", "", "number"), Column("Target", "", "number"), Column("Error budget used", "", "number"),
+            Column("Burn rate", "7 days", "number"), Column("State", "", "state"), Column("Accountable"),
+        ],
+        rows,
+        note="A burn rate of 1 uses the error budget up exactly in its window. Windows and ceilings: marts.cost_error_budget.",
+    )  # fmt: skip
 
 
 def _changes(week: Week) -> Section:
@@ -411,7 +441,7 @@ def _rollout(week: Week) -> Section:
     rows = [
         [
             Cell(f"day {r['by_day']}"), Cell(r["phase"]), Cell(r["step_name"]), _state("done" if r["is_done"] else "to do"),
-            Cell(f"{f.ratio(r['evidence'], 0) if r['evidence'] == int(r['evidence']) else f.ratio(r['evidence'], 3)} {r['unit']}"), Cell(f.words(r["next_step"])),
+            Cell(f"{_figure(r['evidence'])} {r['unit']}"), Cell(f.words(r["next_step"])),
         ]
         for r in week.checklist
     ]  # fmt: skip
@@ -421,7 +451,29 @@ def _rollout(week: Week) -> Section:
         [Column("By"), Column("Phase"), Column("Step", "", "wrap"), Column("State", "", "state"), Column("Evidence", "", "wrap"), Column("Next", "", "wrap")],
         rows,
     )
-    return Section("rollout", title, f"{done} of {len(rows)} steps done.", source, tables=[table])
+    reached = [r for r in week.stages if r["is_reached"]]
+    lead = f"{done} of {len(rows)} steps done."
+    if not week.stages:
+        return Section("rollout", title, lead, source, tables=[table])
+    stages = [
+        [
+            Cell(f"{r['stage']} {r['stage_name']}"), Cell(r["meaning"]), _state("reached" if r["is_reached"] else "met" if r["is_met"] else "to do"),
+            Cell(f"{_figure(r['evidence'])} {r['unit']}; from {_figure(r['threshold'])}"), Cell(f.words(r["next_step"])),
+        ]
+        for r in week.stages
+    ]  # fmt: skip
+    maturity = Table(
+        "Stages of the practice",
+        [Column("Stage"), Column("What is true", "", "wrap"), Column("State", "", "state"), Column("Evidence", "", "wrap"), Column("Next", "", "wrap")],
+        stages,
+        note="A stage is reached when it and every stage before it is met.",
+    )
+    named = f" Stage {reached[-1]['stage']} of {len(stages)} is reached: {reached[-1]['stage_name']}." if reached else " No stage is reached yet."
+    return Section("rollout", title, lead + named, f"{source}, marts.practice_maturity", tables=[table, maturity])
+
+
+def _figure(value: Decimal) -> str:
+    return f.ratio(value, 0) if value == int(value) else f.ratio(value, 3)
 
 
 def _state(value: object) -> Cell:

@@ -44,6 +44,38 @@ def test_every_published_relation_is_there_as_parquet_with_the_same_rows(built: 
         assert row == (facts["rows"],), name
 
 
+def test_error_budgets_count_every_day_and_request_once(built: Home) -> None:
+    """Told again from the published ledger: a day is the sum of its usage, a request is a row of the log."""
+    as_of = built.settings().as_of.date()
+    budgets = built.query(
+        "select kind, scope_type, scope, ceiling, window_days, events, bad_events, allowed_bad_events, consumed_share, target, state from marts.cost_error_budget"
+    )
+    assert {b[0] for b in budgets} == {"daily_spend", "request_cost"}
+    for kind, scope_type, scope, ceiling, days, events, bad, allowed, consumed, target, state in budgets:
+        since = as_of - dt.timedelta(days=days)
+        if kind == "daily_spend":
+            wanted = "true" if scope_type == "total" else f"workflow = '{scope}'"
+            rows = f"""
+                select sum(reporting_cost) as cost from marts.daily_spend
+                where {wanted} and cost_basis = 'billed' and charge_category = 'Usage' and reporting_cost >= 0
+                    and charge_date >= date '{since}' and charge_date <= (select max(last_date) from marts.cost_error_budget where kind = 'daily_spend')
+                group by charge_date"""
+        else:
+            rows = f"select list_cost_usd as cost from ledger.model_calls where workflow = '{scope}' and charge_date >= date '{since}' and list_cost_usd is not null"
+        assert built.query(f"select count(*), count(*) filter (where cost > {ceiling}) from ({rows})") == [(events, bad)]
+        assert float(allowed) == pytest.approx(events * (1 - float(target))) and float(consumed) == pytest.approx(bad / float(allowed))
+        assert (state == "spent") == (bad > 0 and bad >= float(allowed))
+
+
+def test_a_stage_is_reached_when_all_before_it_are_met(built: Home) -> None:
+    stages = built.query("select evidence >= threshold, is_met, is_reached, next_step is null from marts.practice_maturity order by stage")
+    assert len(stages) == 5
+    so_far = True
+    for enough, is_met, is_reached, is_silent in stages:
+        so_far = so_far and is_met
+        assert (enough, is_silent, so_far) == (is_met, is_met, is_reached)
+
+
 def test_the_same_day_twice_changes_nothing(home: Home) -> None:
     before = content(home)
     assert home.run(), (home.failed, home.failures)

@@ -12,7 +12,11 @@ with months as (
 
 -- What counts as owned is the company's own target.
 wanted as (
-    select coalesce(max(target), 0.95) as coverage from {{ ref('kpi_targets') }} where kpi = 'attribution_coverage' and scope is null
+    select coalesce(max(target), 0.95) as coverage
+    from {{ ref('kpi_targets') }}
+    cross join months
+    where kpi = 'attribution_coverage' and scope is null
+        and (valid_from is null or months.last_month >= valid_from) and (valid_to is null or months.last_month < valid_to)
 ),
 
 found as (

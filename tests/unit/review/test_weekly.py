@@ -46,6 +46,18 @@ RELATIONS = {
         select 'aws' as pool, 'unit-month' as offer_id, 4.0 as units, 'units' as unit, 123::decimal(38, 14) as monthly_saving, 0.9 as captured_share,
                'recommend' as decision, null::varchar as reason, true as is_advised, '' as scope, 'commitment' as kind, 'advised' as level
     """,
+    "cost_error_budget": """
+        select *, 'Gil' as owner from (values
+            ('d', 'A day stays under 100', 28, 4, 0.857142857::decimal(20, 18), 0.9::decimal(20, 18), 2.8::decimal(38, 14), 1.43::decimal(38, 14), 2.86::decimal(38, 14), 'spent', null),
+            ('r', 'A request stays under 1', 0, 0, null, 0.99, 0, null, null, 'not yet measured', 'no priced request')
+        ) as t (objective_id, objective_name, events, bad_events, compliance, target, allowed_bad_events, consumed_share, burn_rate_7d, state, reason)
+    """,
+    "practice_maturity": """
+        select * from (values (1, 'invoice awareness', 'Totals', 3::decimal(38, 14), 1::decimal(38, 14), 'issuers', true, true, null),
+                              (2, 'ownership', 'Owners', 0.8, 0.95, 'share', false, false, 'Name owners.'),
+                              (3, 'unit economics', 'Successes', 2, 1, 'workflows', true, false, null))
+        as t (stage, stage_name, meaning, evidence, threshold, unit, is_met, is_reached, next_step)
+    """,
     "rollout_checklist": """
         select * from (values (1, 30, 'inform', 'Sources deliver', true, 0::decimal(38, 14), 'late', null),
                               (2, 30, 'inform', 'Spend has owners', false, 0.8, 'share', 'Name them.'))
@@ -90,6 +102,12 @@ def test_the_page_holds_what_an_owner_needs(week: duckdb.DuckDBPyConnection, con
     card = {r[0]: r for r in next(rows for name, rows in page.tables.items() if name.startswith("KPIs of"))[1:]}
     assert card["Attribution coverage"][4] == "missed" and card["Projected month end over budget"][4] == "met"
     assert card["Budget variance"][1] == "not yet measured" and "Budget variance: no budget." in text
+    budgets = {r[0]: r for r in next(rows for name, rows in page.tables.items() if name.startswith("Error budgets"))[1:]}
+    assert budgets["A day stays under 100"][3:6] == ["4 of 2.8 allowed", "2.86", "spent"]
+    assert budgets["A request stays under 1"][3] == "not yet measured"
+    stages = {r[0]: r for r in next(rows for name, rows in page.tables.items() if name.startswith("Stages"))[1:]}
+    assert [stages[s][2] for s in ("1 invoice awareness", "2 ownership", "3 unit economics")] == ["reached", "to do", "met"]
+    assert "Stage 1 of 3 is reached: invoice awareness." in text
     assert "1 of 2 steps done." in text and text == build(week, tmp_path, context).weekly.read_text(encoding="utf-8")
 
 
