@@ -2,7 +2,9 @@
 
 Scopes are series keys (`level:member`). A month is forecast from data up to its first day; the first run that sees a
 month keeps that forecast and its drivers for good. A month kept more than three days after it began was not forecast
-then: it is `reconstructed` from today's data of the days before it, and says so.
+then: it is `reconstructed` from today's data of the days before it, and says so. The first run on or after days 10 and
+20 keeps the month's forecast of that day too. Beside a forecast stand the figures it was made from, and those of the
+month at its close, so that what is restated later is a line of the bridge and no effect of the month.
 """
 
 from __future__ import annotations
@@ -28,6 +30,8 @@ WHOLE = f"{TOTAL}:{TOTAL}"
 MIN_HISTORY = 28
 KEPT_MONTHS = 7
 FROZEN_DAYS = 3
+# Sides of `frozen_cells`: drivers of the forecast, the days it was made from, the month as it closed.
+FORECAST, HISTORY, CLOSE = "forecast", "history", "close"
 BASELINE_DAYS = 28
 MAX_ITEMS = 1500
 SCENARIO_MONTHS = 3
@@ -87,6 +91,8 @@ def monthly(
     usage = _usage(given.usage)
     out = {name: pl.DataFrame(schema=schema) for name, schema in MONTHLY_SCHEMAS.items()}
     out |= {name: typed(kept[name], name) for name in ("frozen_outlook", "frozen_cells") if name in kept}
+    out["frozen_outlook"] = out["frozen_outlook"].with_columns(pl.col("freeze_day").fill_null(reset.MONTH_START))
+    out["frozen_cells"] = out["frozen_cells"].with_columns(pl.col("side").fill_null(FORECAST))
     if given.series.is_empty():
         return out
     last_closed = _last_closed(given.series, as_of)
@@ -97,6 +103,7 @@ def monthly(
     drivers = estimate_drivers(usage, given.actions, last_closed)
     out["forecast_drivers"] = typed(drivers.with_columns(data_cutoff=pl.lit(last_closed)), "forecast_drivers")
     out["forecast_outlook"] = _coming(given, usage, as_of, config, run_id)
+    out["frozen_outlook"] = with_checkpoint(out["frozen_outlook"], out["forecast_outlook"], as_of)
     out["forecast_changes"] = _with_and_without(given, usage, as_of, config, run_id)
     _scenarios(given, drivers, last_closed, out)
     _work_items(given.items, out)
@@ -258,10 +265,27 @@ def _freeze(
     closed = month - timedelta(days=1)
     found = _outlook(given, usage, month, month, next_months(closed), config, run_id)
     basis = "frozen" if (as_of - month).days <= FROZEN_DAYS else "reconstructed"
-    found = found.with_columns(frozen_on=pl.lit(as_of), basis=pl.lit(basis))
+    found = found.with_columns(frozen_on=pl.lit(as_of), basis=pl.lit(basis), freeze_day=pl.lit(reset.MONTH_START))
     out["frozen_outlook"] = pl.concat([out["frozen_outlook"], typed(found, "frozen_outlook")])
-    cells = _base_cells(found, usage, month)
-    out["frozen_cells"] = pl.concat([out["frozen_cells"], typed(cells, "frozen_cells")])
+    sides = ((FORECAST, _base_cells(found, usage, month)), (HISTORY, _history_cells(found, usage, month)))
+    for side, cells in sides:
+        kept = typed(cells.with_columns(month=pl.lit(month), side=pl.lit(side)), "frozen_cells")
+        out["frozen_cells"] = pl.concat([out["frozen_cells"], kept])
+
+
+def with_checkpoint(frozen: pl.DataFrame, coming: pl.DataFrame, as_of: date) -> pl.DataFrame:
+    """`frozen_outlook` with the forecast of the month under way, where today is the first run on or after day 10 or 20.
+
+    `coming` is today's `forecast_outlook`. What is there stays. Without a run from day 10 to 19 there is no day-10
+    forecast: one made on day 20 or later knows more than its name says.
+    """
+    day = max((d for d in reset.CHECKPOINTS if d <= as_of.day), default=None)
+    month, end = month_of(as_of)
+    if day is None or frozen.filter((pl.col("period_start") == month) & (pl.col("freeze_day") == day)).height:
+        return frozen
+    now = coming.filter((pl.col("period_start") == month) & (pl.col("period_end") == end)).sort("level", "series_key")
+    now = now.with_columns(frozen_on=pl.lit(as_of), basis=pl.lit("frozen"), freeze_day=pl.lit(day))
+    return pl.concat([frozen, typed(now, "frozen_outlook")])
 
 
 def _cells(usage: pl.DataFrame, level: str, shown: Sequence[str], first: date, end: date) -> pl.DataFrame:
@@ -337,8 +361,57 @@ def _base_cells(found: pl.DataFrame, usage: pl.DataFrame, month: date) -> pl.Dat
     return pl.concat(parts).with_columns(month=pl.lit(month)).sort(_CELL) if parts else pl.DataFrame()
 
 
+def _history_cells(found: pl.DataFrame, usage: pl.DataFrame, month: date) -> pl.DataFrame:
+    """Cells of the 28 days before a month for every scope that has a frozen forecast of it but the total."""
+    mine = found.filter((pl.col("period_start") == month) & (pl.col("as_of") == month) & (pl.col("level") != TOTAL))
+    first = month - timedelta(days=BASELINE_DAYS)
+    parts = [
+        _cells(usage, level, mine.filter(pl.col("level") == level)["scope"].unique().sort().to_list(), first, month)
+        for level in mine["level"].unique().sort()
+    ]
+    return pl.concat(parts).sort(_CELL) if parts else pl.DataFrame(schema=DECISION_SCHEMAS["variance_cells"])
+
+
+def restated_base(base: pl.DataFrame, then: pl.DataFrame, now: pl.DataFrame) -> pl.DataFrame:
+    """`base`, the cells of a frozen forecast, moved by what its history has been restated by since.
+
+    `then` and `now` are the cells of the 28 days behind it, at the freeze and today. A scope's forecast was its history
+    times one factor; the same factor is put on the difference, cell by cell. The total moves by its workflows. A scope
+    without positive history stays. Equal histories give `base` itself. All are `variance_cells`.
+    """
+    measures = ["calls", *_TOKENS, "cost", *_COSTS]
+    there = then.group_by("scope").agg(pl.col("cost").sum().cast(pl.Float64).alias("history"))
+    told = base.group_by("scope").agg(pl.col("cost").sum().cast(pl.Float64).alias("told"))
+    scales = there.filter(pl.col("history") > 0).join(told, on="scope").with_columns(scale=pl.col("told") / pl.col("history"))
+    both = then.select(*_CELL, *measures).join(now.select(*_CELL, *measures), on=_CELL, how="full", coalesce=True, suffix="_now")
+
+    def step(name: str, dtype: pl.Decimal) -> pl.Expr:
+        moved = pl.col(f"{name}_now").fill_null(0) - pl.col(name).fill_null(0)
+        return (moved.cast(pl.Float64) * pl.col("scale")).cast(dtype).alias(name)
+
+    types = {c: MONEY if c in ("cost", *_COSTS) else QUANTITY for c in measures}
+    steps = both.join(scales, on="scope").select(*_CELL, *(step(c, t) for c, t in types.items()))
+    flow = steps.filter(pl.col("scope").str.starts_with("workflow:")).with_columns(scope=pl.lit(WHOLE))
+    whole = flow.join(base.select("scope").unique(), on="scope", how="semi")
+    steps = pl.concat([steps, whole]).group_by(_CELL).agg(pl.col(measures).sum())
+    steps = steps.filter(pl.any_horizontal(pl.col(measures) != 0))
+    if steps.is_empty():
+        return base
+    met = base.join(steps, on=_CELL, how="full", coalesce=True, suffix="_step")
+    counted = pl.col("line") == variance.USAGE
+
+    def plus(name: str) -> pl.Expr:
+        step_of, left = pl.col(f"{name}_step"), pl.col(name)
+        value = left.fill_null(0) + step_of.fill_null(0)
+        value = value if types[name] is MONEY else pl.max_horizontal(value, pl.lit(0, QUANTITY))
+        kept = value if name == "cost" else pl.when(counted & (left.is_not_null() | (step_of != 0))).then(value)
+        return kept.cast(types[name]).alias(name)
+
+    return met.with_columns(plus(c) for c in measures).select(base.columns).sort(_CELL)
+
+
 def _frozen_forecasts(frozen: pl.DataFrame, overrides: pl.DataFrame) -> pl.DataFrame:
-    """`frozen_forecasts`: the machine's figure of every frozen month and the people's beside it."""
+    """`frozen_forecasts` of the month's start: the machine's figure of every month and the people's beside it."""
     own = frozen.filter(
         (pl.col("period_start") == pl.col("as_of"))
         & (pl.col("period_end") == pl.col("period_start").dt.offset_by("1mo"))
@@ -355,11 +428,19 @@ def _frozen_forecasts(frozen: pl.DataFrame, overrides: pl.DataFrame) -> pl.DataF
     return pl.concat([machine, human.cast({"month": pl.Date, "issued_on": pl.Date})])
 
 
+def _checkpoints(frozen: pl.DataFrame, day: int) -> pl.DataFrame:
+    """`frozen_forecasts` of a day within the month."""
+    return frozen.filter(pl.col("freeze_day") == day).select(
+        pl.col("series_key").alias("scope"), pl.col("period_start").alias("month"), pl.lit(reset.MACHINE).alias("kind"),
+        pl.col("point").cast(MONEY).alias("forecast"), "lo80", "hi80", "lo95", "hi95", pl.col("as_of").alias("issued_on"),
+    )  # fmt: skip
+
+
 def _resets(
     given: Inputs, usage: pl.DataFrame, closed: list[date], kept: dict[str, pl.DataFrame], out: dict[str, pl.DataFrame]
 ) -> None:
     """Bridge, scores and reset lines of every closed month, against its frozen forecast and against the month before."""
-    frozen, cells = out["frozen_outlook"], out["frozen_cells"]
+    frozen, snapshots = out["frozen_outlook"], [out["frozen_cells"]]
     actuals, bridges, tops = [], [], []
     for month in closed:
         end = month_of(month)[1]
@@ -376,20 +457,37 @@ def _resets(
         quiet = mine.select(pl.col("series_key").alias("scope")).join(actual, on="scope", how="anti")
         actual = pl.concat([actual, quiet.with_columns(actual=pl.lit(0, MONEY))])
         actuals.append(actual.with_columns(month=pl.lit(month)).sort("scope"))
-        base = cells.filter(pl.col("month") == month).drop("month")
+        cells = {side: _snapshot(out["frozen_cells"], month, side) for side in (FORECAST, HISTORY, CLOSE)}
+        if cells[CLOSE].is_empty():
+            cells[CLOSE] = came.sort(_CELL)
+            taken = came.with_columns(month=pl.lit(month), side=pl.lit(CLOSE)).sort(_CELL)
+            snapshots.append(typed(taken, "frozen_cells"))
+        base = cells[FORECAST]
         started = pl.col("start").is_between(month - timedelta(days=BASELINE_DAYS), end, closed="left")
         late = given.known_changes.filter(
             (pl.col("confidence") >= 0.5) & (pl.col("recorded_on") > month) & started & (pl.col("start") >= month)
         )
         if base.height:
             here = came.join(base.select("scope").unique(), on="scope", how="semi")
-            then_known = _known_cells(base, late, usage, given.actions, month)
-            bridges.append(_bridged(base, here, then_known, month, "forecast"))
-            tops.append(_top(base, here, then_known, given.one_offs, month))
+            scopes = base.select("scope").unique()
+            at_close = cells[CLOSE].join(scopes, on="scope", how="semi")
+            history = cells[HISTORY]
+            base_now = restated_base(base, history, _history_cells(mine, usage, month)) if history.height else base
+            then_known = _known_cells(base_now, late, usage, given.actions, month)
+            effects = pl.concat(
+                [
+                    variance.restated(base, base_now, variance.RESTATED_HISTORY),
+                    variance.decompose(base_now, at_close, known=then_known),
+                    variance.restated(at_close, here, variance.LATE_DATA),
+                ]
+            )
+            bridges.append(_told_bridge(effects, base, here, month, "forecast"))
+            tops.append(_top(effects, given.one_offs, month))
         before = month_of(month - timedelta(days=1))[0]
         if before in closed:
             then = pl.concat([_cells(usage, level, shown.get(level, []), before, month) for level in (TOTAL, *shown)])
-            bridges.append(_bridged(then, came, None, month, "previous month"))
+            bridges.append(_told_bridge(variance.decompose(then, came), then, came, month, "previous month"))
+    out["frozen_cells"] = pl.concat(snapshots)
     if bridges:
         out["variance_bridge"] = typed(pl.concat(bridges), "variance_bridge").sort("scope", "month", "comparison", "position", "effect")
     if tops:
@@ -398,16 +496,20 @@ def _resets(
         return
     told = pl.concat(actuals)
     scores = reset.score(_frozen_forecasts(frozen, given.forecast_overrides), told)
-    basis = frozen.filter(pl.col("period_start") == pl.col("as_of")).select(
-        pl.col("series_key").alias("scope"), pl.col("as_of").alias("month"), "basis", "frozen_on", "data_cutoff", "method"
-    ).unique(subset=["scope", "month"])  # fmt: skip
+    within = [reset.score(_checkpoints(frozen, day), told, freeze_day=day) for day in reset.CHECKPOINTS]
+    own = (pl.col("freeze_day") != reset.MONTH_START) | (pl.col("period_start") == pl.col("as_of"))
+    basis = frozen.filter(own).select(
+        pl.col("series_key").alias("scope"), pl.col("period_start").alias("month"), "freeze_day", "basis", "frozen_on",
+        "data_cutoff", "method", machine_on=pl.col("as_of"),
+    ).unique(subset=["scope", "month", "freeze_day"])  # fmt: skip
     people = given.forecast_overrides.select("scope", "month", pl.lit(reset.OVERRIDE).alias("kind"), "author", "reason", "issued_on")
     out["forecast_scores"] = typed(
-        scores.join(basis, on=["scope", "month"], how="left").join(
-            people.cast({"month": pl.Date}), on=["scope", "month", "kind"], how="left"
-        ),
+        pl.concat([scores, *within])
+        .join(basis, on=["scope", "month", "freeze_day"], how="left")
+        .join(people.cast({"month": pl.Date, "issued_on": pl.Date}), on=["scope", "month", "kind"], how="left")
+        .with_columns(pl.when(pl.col("freeze_day") == reset.MONTH_START).then("issued_on").otherwise("machine_on").alias("issued_on")),
         "forecast_scores",
-    ).sort("scope", "month", "kind")
+    ).sort("scope", "month", "kind", "freeze_day")
     budgets = _monthly_budgets(given.budgets)
     # What was signed years ago is still what was signed.
     earlier = kept.get("forecast_reset", out["forecast_reset"])
@@ -498,16 +600,19 @@ def _known_cells(
     return moved.select(base.columns)
 
 
-def _bridged(base: pl.DataFrame, actual: pl.DataFrame, known: pl.DataFrame | None, month: date, comparison: str) -> pl.DataFrame:
-    effects = variance.decompose(base, actual, known=known)
+def _snapshot(cells: pl.DataFrame, month: date, side: str) -> pl.DataFrame:
+    return cells.filter((pl.col("month") == month) & (pl.col("side") == side)).drop("month", "side")
+
+
+def _told_bridge(effects: pl.DataFrame, base: pl.DataFrame, actual: pl.DataFrame, month: date, comparison: str) -> pl.DataFrame:
     return variance.bridge(effects, base, actual).with_columns(month=pl.lit(month), comparison=pl.lit(comparison))
 
 
-def _top(base: pl.DataFrame, actual: pl.DataFrame, known: pl.DataFrame | None, one_offs: pl.DataFrame, month: date) -> pl.DataFrame:
+def _top(effects: pl.DataFrame, one_offs: pl.DataFrame, month: date) -> pl.DataFrame:
     """The five cells of the total that moved most, labelled."""
-    effects = variance.decompose(base, actual, known=known).filter(pl.col("scope") == WHOLE)
-    labels = reset.label_effects(effects, one_offs, month).group_by(_CELL).agg(pl.col("label").first())
-    return variance.top_cells(effects).join(labels, on=_CELL).with_columns(month=pl.lit(month))
+    whole = effects.filter(pl.col("scope") == WHOLE)
+    labels = reset.label_effects(whole, one_offs, month).group_by(_CELL).agg(pl.col("label").first())
+    return variance.top_cells(whole).join(labels, on=_CELL).with_columns(month=pl.lit(month))
 
 
 def estimate_drivers(usage: pl.DataFrame, actions: pl.DataFrame, cutoff: date) -> pl.DataFrame:

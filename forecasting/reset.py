@@ -17,6 +17,8 @@ from forecasting.schemas import DECISION_SCHEMAS, MONEY, TOKEN_CLASSES
 from forecasting.variance import CELL_KEYS
 
 MACHINE, OVERRIDE = "machine", "override"
+# Days of the month a forecast of it is kept; the first is the one finance signs against.
+MONTH_START, CHECKPOINTS = 1, (10, 20)
 MIN_MONTHS = 3
 TRAILING_MONTHS = 6
 WINDOWS = (28, 56)
@@ -36,21 +38,27 @@ def _typed(frame: pl.DataFrame, name: str) -> pl.DataFrame:
     )
 
 
-def score(frozen: pl.DataFrame, actuals: pl.DataFrame) -> pl.DataFrame:
+def score(frozen: pl.DataFrame, actuals: pl.DataFrame, *, freeze_day: int = MONTH_START) -> pl.DataFrame:
     """Rows of `forecast_scores` for every frozen forecast of a closed month.
 
     `frozen` are `frozen_forecasts` (one per scope, month and kind), `actuals` has scope, month, actual (MONEY), one row
     per closed month. WAPE and bias are over the last six of the kind's months up to this one, refused below three;
-    `machine_wape` is the machine's over the same months, so that an override is compared on what it dared. Raises
-    ResetError for a forecast issued after its month began, an unknown kind, or an override without author and reason.
+    `machine_wape` is the machine's over the same months, so that an override is compared on what it dared. Forecasts
+    of day 10 or 20 (`freeze_day`) are scored among themselves. Raises ResetError for a forecast issued after its month
+    began (one within the month: before its day or after the month), an unknown kind, or an override without author and
+    reason.
     """
     rows = _typed(frozen, "frozen_forecasts").sort("scope", "month", "kind")
     for row in rows.iter_rows(named=True):
         who = f"forecast of {row['scope']!r} for {row['month']}"
         if row["kind"] not in (MACHINE, OVERRIDE) or row["forecast"] is None or row["issued_on"] is None:
             raise ResetError(f"{who}: kind, figure and day of issue are needed, got {row['kind']!r}")
-        if row["month"].day != 1 or row["issued_on"] > row["month"]:
-            raise ResetError(f"{who}: issued on {row['issued_on']}, after the month began, so it proves nothing")
+        start = row["month"]
+        ahead = row["issued_on"] <= start and freeze_day == MONTH_START
+        within = row["issued_on"].replace(day=1) == start and row["issued_on"].day >= freeze_day > MONTH_START
+        if start.day != 1 or not (ahead or within):
+            late = "after the month began" if freeze_day == MONTH_START else f"not within the month from its day {freeze_day} on"
+            raise ResetError(f"{who}: issued on {row['issued_on']}, {late}, so it proves nothing")
         if row["kind"] == OVERRIDE and not (row["author"] and row["reason"]):
             raise ResetError(f"{who}: an override needs who and why")
     if rows.select("scope", "month", "kind").is_duplicated().any():
@@ -72,6 +80,7 @@ def score(frozen: pl.DataFrame, actuals: pl.DataFrame) -> pl.DataFrame:
     enough = (pl.col("months") >= MIN_MONTHS) & (pl.col("spend") > 0)
     actual = pl.col("actual").cast(pl.Float64)
     scored = told.with_columns(
+        freeze_day=pl.lit(freeze_day),
         months=months,
         spend=spend,
         off=trailing(pl.col("error").abs()),

@@ -112,9 +112,9 @@ DECISION_SCHEMAS: dict[str, dict[str, pl.DataType | type[pl.DataType]]] = {
         "scope": pl.String, "month": pl.Date, "kind": pl.String, "forecast": MONEY, **_ENDS, "issued_on": pl.Date,
         "author": pl.String, "reason": pl.String,
     },
-    # Scope x month x kind: its own error, and error so far over up to six months ending with it.
+    # Scope x month x kind x day of the freeze (1, 10, 20): its own error, and error so far over up to six months ending with it.
     "forecast_scores": {
-        "scope": pl.String, "month": pl.Date, "kind": pl.String, "forecast": MONEY, "actual": MONEY, "error": MONEY,
+        "scope": pl.String, "month": pl.Date, "kind": pl.String, "freeze_day": pl.Int64, "forecast": MONEY, "actual": MONEY, "error": MONEY,
         "ape": pl.Float64, "inside80": pl.Boolean, "inside95": pl.Boolean, "months": pl.Int64, "wape": pl.Float64,
         "bias": pl.Float64, "machine_wape": pl.Float64, "state": pl.String,
     },
@@ -166,10 +166,12 @@ _FREEZE = {"frozen_on": pl.Date, "basis": pl.String}
 
 # What `forecasting.monthly` gives: the frames above as they are published. Scopes are series keys.
 MONTHLY_SCHEMAS: dict[str, dict[str, pl.DataType | type[pl.DataType]]] = {
-    # Month's first day (as_of) x series x period: never changed once written. `basis` is `frozen` or `reconstructed`.
-    "frozen_outlook": {**DECISION_SCHEMAS["forecast_outlook"], **_FREEZE},
-    # Drivers behind the frozen forecast of a month; costs of a scope add to it exactly.
-    "frozen_cells": {"month": pl.Date, **DECISION_SCHEMAS["variance_cells"]},
+    # Day of the freeze (as_of) x series x period: never changed once written. `basis` is `frozen` or `reconstructed`;
+    # `freeze_day` is 1 (made from the days before the month), 10 or 20 (of the month under way).
+    "frozen_outlook": {**DECISION_SCHEMAS["forecast_outlook"], **_FREEZE, "freeze_day": pl.Int64},
+    # Month x side, never changed once written: `forecast`, the drivers behind the frozen one (costs of a scope add to it
+    # exactly), `history`, the 28 days before the month at the freeze, `close`, the month at the first run that saw it closed.
+    "frozen_cells": {"month": pl.Date, "side": pl.String, **DECISION_SCHEMAS["variance_cells"]},
     "forecast_scores": {
         **DECISION_SCHEMAS["forecast_scores"], "issued_on": pl.Date, "author": pl.String, "reason": pl.String,
         **_FREEZE, "data_cutoff": pl.Date, "method": pl.String,

@@ -28,13 +28,15 @@ from forecasting.schemas import DECISION_SCHEMAS, MONEY, QUANTITY, TOKEN_CLASSES
 CELL_KEYS = ("scope", "team", "workflow", "model", "variant", "line")
 USAGE = "usage"
 KNOWN = "known_changes_not_in_forecast"
+RESTATED_HISTORY, LATE_DATA = "restated_history", "late_data"
 LINES = "lines"
 METHODS = ("lmdi", "shapley")
 
 # Effects in the order a bridge shows them, with the group they are a part of.
 EFFECT_GROUPS = {
+    RESTATED_HISTORY: "late data",
+    LATE_DATA: "late data",
     KNOWN: "known changes",
-    "late_data": "late data",
     "volume": "calls",
     "adoption": "calls",
     "fan_out": "calls",
@@ -313,11 +315,8 @@ def decompose(
     if method not in METHODS:
         raise VarianceError(f"method {method!r} is none of {', '.join(METHODS)}")
     if known is not None:
-        step = _pairs(base, known)
-        told = step.select(
-            *CELL_KEYS, pl.lit(KNOWN).alias("effect"), (pl.col("cost1") - pl.col("cost0")).alias("amount")
-        )
-        return _shaped(pl.concat([told, decompose(known, actual, actions=actions, method=method).select(told.columns)]))
+        told = [restated(base, known, KNOWN), decompose(known, actual, actions=actions, method=method)]
+        return _shaped(pl.concat(told))
     pairs = _pairs(base, actual)
     both, positive = pl.col("here0") & pl.col("here1"), (pl.col("cost0") > 0) & (pl.col("cost1") > 0)
     called = (pl.col("calls0") > 0).fill_null(False) & (pl.col("calls1") > 0).fill_null(False)
@@ -357,6 +356,15 @@ def decompose(
         index=list(CELL_KEYS), variable_name="effect", value_name="amount"
     )
     return _shaped(pl.concat([single, parts.select(single.columns)]))
+
+
+def restated(before: pl.DataFrame, after: pl.DataFrame, effect: str) -> pl.DataFrame:
+    """The step between two states of the same period as one effect per cell: rows of `variance_effects`.
+
+    Both are `variance_cells`. It is a line beside `decompose`, so that figures which came late explain no driver.
+    """
+    step = (pl.col("cost1") - pl.col("cost0")).cast(MONEY).alias("amount")
+    return _shaped(_pairs(before, after).select(*CELL_KEYS, pl.lit(effect).alias("effect"), step))
 
 
 def _shaped(rows: pl.DataFrame) -> pl.DataFrame:

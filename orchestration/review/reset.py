@@ -16,7 +16,8 @@ from orchestration.review.queries import Row, Snapshot
 MONTHS = 2
 WHOLE = "total:total"
 _EFFECTS: dict[str, str] = {
-    "known_changes_not_in_forecast": "Known changes the forecast did not have", "late_data": "Late data", "volume": "Number of calls",
+    "restated_history": "Restated days before the month", "late_data": "Restated after the close",
+    "known_changes_not_in_forecast": "Known changes the forecast did not have", "volume": "Number of calls",
     "adoption": "User actions", "fan_out": "Calls per user action", "workflow_mix": "Mix of workflows", "model_mix": "Mix of models",
     "context": "Tokens per call", "token_mix": "Mix of token classes (cache, output)", "rate": "Rate per token", "cost_per_call": "Cost per call",
     "price": "Price per token", "list_price": "List price", "discount": "Discount", "new": "New models and workflows",
@@ -64,10 +65,10 @@ def read_reset(connection: duckdb.DuckDBPyConnection) -> Reset:
         lines=rows("forecast_reset", f"select * from marts.forecast_reset where list_contains($months, month) order by month desc, {level}, actual desc, scope, version"),
         bridge=rows("variance_bridge", "select * from marts.variance_bridge where list_contains($months, month) order by month desc, scope, comparison, position, effect"),
         cells=rows("variance_cell", "select * from marts.variance_cell where list_contains($months, month) order by month desc, rank"),
-        scores=rows("forecast_score", f"select * from marts.forecast_score where list_contains($months, month) order by month desc, {level}, actual desc, scope, kind"),
+        scores=rows("forecast_score", f"select * from marts.forecast_score where list_contains($months, month) order by month desc, {level}, actual desc, scope, kind, freeze_day"),
         outlook=rows(
             "frozen_forecast",
-            "select *, (as_of - interval 1 month)::date as month from marts.frozen_forecast where level = 'total'"
+            "select *, (as_of - interval 1 month)::date as month from marts.frozen_forecast where level = 'total' and freeze_day = 1"
             " and list_contains($months, (as_of - interval 1 month)::date) order by as_of desc, period_start, period_end",
         ),
         changes=rows(
@@ -291,7 +292,8 @@ def _next(reset: Reset, month: date, currency: str) -> Section:
 
 def _accuracy(reset: Reset) -> Section:
     month = reset.months[0] if reset.months else None
-    rows = [r for r in reset.scores if r["month"] == month]
+    every = [r for r in reset.scores if r["month"] == month]
+    rows = [r for r in every if r["freeze_day"] == 1]
     if not rows:
         return Section("accuracy", "Error so far", "No frozen forecast of a closed month yet.", "marts.forecast_score")
     body = []
@@ -313,7 +315,25 @@ def _accuracy(reset: Reset) -> Section:
         body,
         note="Refused below three months. An override is scored beside the machine's figure on the months it spoke of.",
     )  # fmt: skip
-    return Section("accuracy", "Error so far, machine and people", "Every frozen forecast is scored on what came, and so is every override.", "marts.forecast_score", tables=[table])
+    tables = [table]
+    if within := [r for r in every if r["freeze_day"] != 1]:
+        there = {r["scope"] for r in within}
+        shown = [r for r in every if r["scope"] in there and r["kind"] == "machine"]
+        tables.append(
+            Table(
+                f"How the forecast of {f.month(month)} came closer",
+                [Column("Scope"), Column("Kept on"), Column("Knew", "last day"), Column("Forecast", "", "number"), Column("Actual", "", "number"), Column("Actual vs forecast", "", "number"), Column("In 80 % range")],
+                [
+                    [
+                        Cell(_scope(r["scope"])), Cell(f"day {r['freeze_day']}"), Cell(f.day(r["data_cutoff"])), Cell(f.money(r["forecast"], 0)), Cell(f.money(r["actual"], 0)),
+                        Cell(f.signed_percent(-(r["error"] / r["actual"]) if r["actual"] else None)), Cell("not yet measured" if r["inside80"] is None else "yes" if r["inside80"] else "no"),
+                    ]
+                    for r in shown
+                ],
+                note="The first run on or after days 10 and 20 keeps its forecast of the month, what was spent by then included.",
+            )
+        )  # fmt: skip
+    return Section("accuracy", "Error so far, machine and people", "Every frozen forecast is scored on what came, and so is every override.", "marts.forecast_score", tables=tables)
 
 
 def _notes(reset: Reset, currency: str) -> Section:

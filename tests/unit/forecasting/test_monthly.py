@@ -167,6 +167,49 @@ def test_a_restatement_after_the_signature_is_a_difference_and_the_signed_rows_s
     both = now.filter(pl.col("scope") == "workflow:agent").sort("version")
     assert both["actual"][1] - both["actual"][0] == 100
     assert second["frozen_outlook"].equals(first["frozen_outlook"]) and second["frozen_cells"].equals(first["frozen_cells"])
+    told, retold = (_effects(f, "workflow:agent", month) for f in (first, second))
+    assert retold == told | {"late_data": Decimal(100)}, "what came after the close explains no driver"
+    assert _effects(second, "total:total", month)["late_data"] == 100
+
+
+def _effects(frames: dict[str, pl.DataFrame], scope: str, month: date) -> dict[str, Decimal]:
+    """Effect → amount of the bridge from the frozen forecast; they add to actual less forecast."""
+    mine = frames["variance_bridge"].filter((pl.col("month") == month) & (pl.col("comparison") == "forecast") & (pl.col("scope") == scope))
+    assert mine["amount"].sum() == mine["actual_cost"][0] - mine["base_cost"][0]
+    return dict(mine.select("effect", "amount").iter_rows())
+
+
+def test_restated_days_before_the_month_are_a_line_of_their_own(rows: pl.DataFrame) -> None:
+    month = date(2026, 9, 1)
+    first = monthly(given(rows), {}, AS_OF, run_id="r")
+    early = (pl.col("workflow") == "agent") & pl.col("charge_date").is_between(date(2026, 8, 10), date(2026, 8, 20))
+    fewer = pl.when(early).then(pl.col("cost") - 30).otherwise(pl.col("cost"))
+    second = monthly(given(rows.with_columns(cost=fewer.cast(MONEY))), kept(first), AS_OF + timedelta(days=1), run_id="r2")
+    for scope in ("workflow:agent", "team:back", "provider:A", "total:total"):
+        before, after = _effects(first, scope, month), _effects(second, scope, month)
+        assert "restated_history" not in before
+        assert Decimal(-450) < after["restated_history"] < Decimal(-250), "11 days of 30 less, over 28 days, for 30 days"
+    assert "restated_history" not in _effects(second, "workflow:chat", month)
+    assert second["frozen_cells"].equals(first["frozen_cells"]) and second["frozen_outlook"].equals(first["frozen_outlook"])
+
+
+def test_the_first_run_from_day_ten_and_twenty_on_keeps_its_forecast_and_is_scored() -> None:
+    history = usage(157)  # to 4 November
+    before: dict[str, pl.DataFrame] = {}
+    frozen = {}
+    for day in (date(2026, 10, 2), date(2026, 10, 12), date(2026, 10, 13), date(2026, 10, 21), date(2026, 11, 2)):
+        found = monthly(given(history.filter(pl.col("charge_date") < day)), before, day, run_id=f"{day}")
+        before, frozen[day] = kept(found), found["frozen_outlook"]
+    assert frozen[date(2026, 10, 13)].equals(frozen[date(2026, 10, 12)]), "one forecast a freeze, the first"
+    mine = frozen[date(2026, 11, 2)].filter((pl.col("series_key") == "total:total") & (pl.col("freeze_day") > 1))
+    assert mine.select("freeze_day", "as_of", "data_cutoff", "period_start").rows() == [
+        (10, date(2026, 10, 12), date(2026, 10, 11), date(2026, 10, 1)), (20, date(2026, 10, 21), date(2026, 10, 20), date(2026, 10, 1)),
+    ]  # fmt: skip
+    scores = found["forecast_scores"].filter((pl.col("scope") == "total:total") & (pl.col("month") == date(2026, 10, 1))).sort("freeze_day")
+    assert scores["freeze_day"].to_list() == [1, 10, 20] and scores["actual"].n_unique() == 1
+    off = [abs(e) for e in scores["error"].to_list()]
+    assert off[2] < off[0], "what is spent by day 20 is known"
+    assert found["forecast_reset"].filter((pl.col("scope") == "total:total") & (pl.col("month") == date(2026, 10, 1))).height == 1
 
 
 def test_known_changes_move_the_forecast_and_late_ones_are_an_effect(rows: pl.DataFrame) -> None:

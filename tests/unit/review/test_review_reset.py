@@ -47,8 +47,8 @@ def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDB
         "forecast_reset": _rows("forecast_reset", [line | {"month": SEPTEMBER}, hostile, signed, again]),
         "variance_bridge": _rows("variance_bridge", bridge),
         "variance_cell": _rows("variance_cells", [{"month": SEPTEMBER, "rank": 1, "workflow": "agent", "team": "t", "model": "m", "variant": "A", "line": "usage", "amount": Decimal(80), "label": "one-off"}]),
-        "forecast_score": _rows("forecast_scores", [{"scope": "total:total", "month": SEPTEMBER, "kind": "machine", "forecast": Decimal(1000), "actual": Decimal(1100), "error": Decimal(-100), "months": 4, "wape": 0.08, "bias": -0.05, "state": "measured", "basis": "reconstructed"}]),
-        "frozen_forecast": _rows("frozen_outlook", [{"series_key": "total:total", "level": "total", "scope": "total", "as_of": date(2026, 10, 1), "period_start": date(2026, 10, 1), "period_end": date(2026, 11, 1), "point": 1150.0, "has_known_changes": True, "basis": "frozen"}]),
+        "forecast_score": _rows("forecast_scores", [{"scope": "total:total", "month": SEPTEMBER, "kind": "machine", "freeze_day": day, "forecast": Decimal(1000), "actual": Decimal(1100), "error": Decimal(-100), "months": 4, "wape": 0.08, "bias": -0.05, "state": "measured", "basis": "reconstructed"} for day in (1, 20)]),
+        "frozen_forecast": _rows("frozen_outlook", [{"series_key": "total:total", "level": "total", "scope": "total", "as_of": date(2026, 10, 1), "period_start": date(2026, 10, 1), "period_end": date(2026, 11, 1), "point": 1150.0, "has_known_changes": True, "basis": "frozen", "freeze_day": 1}]),
         "cost_notes": _rows("cost_notes", [{"note_id": "n1", "workflow": "agent", "state": "open", "reasons": "no second design to compare with", "is_due": True}]),
     }  # fmt: skip
     connection = duckdb.connect()
@@ -86,6 +86,11 @@ def test_the_bridge_runs_from_forecast_to_actual(pack: tuple[str, Path]) -> None
     said = _text(pack[0])
     assert said.index("Number of calls +40") < said.index("Price per token −15") < said.index("Services without tokens (cloud, compute) +75 1,100")
     assert "one-off" in said and "no second design to compare with" in said
+
+
+def test_forecasts_within_the_month_are_a_table_of_their_own(pack: tuple[str, Path]) -> None:
+    said = _text(pack[0])
+    assert "How the forecast of Sep 2026 came closer" in said and "Total day 1" in said and "Total day 20" in said
 
 
 def test_names_are_text_and_nothing_is_fetched(pack: tuple[str, Path]) -> None:
