@@ -34,10 +34,16 @@ INCREMENTAL = {
 }  # fmt: skip
 
 
+MARTS = (
+    "mart_attribution_coverage", "mart_daily_spend", "mart_fidelity_error", "mart_forecast_series", "mart_invoice_difference",
+    "mart_invoice_tie_out", "mart_top_deltas", "mart_work_item_cost", "mart_workflow_ledger",
+)  # fmt: skip
+
+
 def build(warehouse, **arguments):
-    """Ledger and marts stage."""
+    """Ledger stage, and these marts with what they read of the marts stage."""
     warehouse.build("models/staging/github", "models/staging/jira", "models/ledger", **arguments)
-    warehouse.build("models/marts", "--exclude", "mart_focus_conformance", **arguments)
+    warehouse.build(*(f"+{mart},models/marts" for mart in MARTS), **arguments)
     return warehouse
 
 
