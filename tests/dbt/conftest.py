@@ -46,13 +46,15 @@ class Table:
     name: str
     relation: str
     query: str
+    is_incremental: bool
 
     @classmethod
     def of(cls, node: Any) -> Table:
         """Taken out of dbt's node, which the next invocation compiles anew."""
         columns = ", ".join(f'cast("{c.name}" as {c.data_type}) as "{c.name}"' for c in node.columns.values())
         chosen = columns if node.contract.enforced else "*"
-        return cls(node.name, f"{node.schema}.{node.alias}", f"select {chosen} from ({node.compiled_code})")
+        return cls(node.name, f"{node.schema}.{node.alias}", f"select {chosen} from ({node.compiled_code})",
+                   node.config.materialized == "incremental")  # fmt: skip
 
 
 class Project:
@@ -135,7 +137,7 @@ class Warehouse:
         """Run the selected models (with their data tests if asked); fails the test when dbt fails, unless tests ran.
 
         What a first build or a full one comes to is known since the file was made, so then dbt's SQL is run without dbt:
-        most of these tests are about what the SQL gives. Tests, and builds on what is there, are dbt's own.
+        most of these tests are about what the SQL gives. Tests, and incremental builds on what is there, are dbt's own.
         """
         if not tests and self._build_first(select, full_refresh):
             return None
@@ -154,11 +156,11 @@ class Warehouse:
         return result
 
     def _build_first(self, select: tuple[str, ...], is_full: bool) -> bool:
-        """Whether everything selected is new or to be made anew; then it is."""
+        """Whether everything selected is new or made anew by every build; then it is."""
         tables = self._project.first_build(select, self.path)
         with self.connect() as connection:
             there = {name for (name,) in connection.execute("select table_name from duckdb_tables()").fetchall()}
-            if not is_full and any(t.name in there for t in tables):
+            if not is_full and any(t.is_incremental and t.name in there for t in tables):
                 return False
             for table in tables:
                 connection.execute(f"create or replace table {table.relation} as {table.query}")

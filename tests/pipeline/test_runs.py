@@ -87,8 +87,7 @@ def test_days_landed_out_of_order_give_the_same_marts(built: Home, vendors: Sand
     last = built.settings().last_complete_day
     start = built.settings().start_date
     home = Home(tmp_path / "home", dict(built.environment))
-    assert not home.run(days=(last - dt.timedelta(days=3), last)), "September's invoices have nothing to tie to yet"
-    assert any("closed_periods_tie_out" in reason for reason in home.failed)
+    assert home.run(days=(last - dt.timedelta(days=3), last), assets='key:"raw/anthropic*" or key:"raw/litellm*"'), (home.failed, home.failures)
     assert not home.run(days=(start + dt.timedelta(days=2), start + dt.timedelta(days=9))), "days between are missing"
     assert any("raw_missing_windows" in reason for reason in home.failed)
     assert home.run(), (home.failed, home.failures)
@@ -157,18 +156,14 @@ def test_a_restated_day_changes_its_rows_only_while_a_reader_holds_the_file(home
     assert float(restated) / float(billed) - 1.1 < 0.001 and restated > billed
 
 
-def test_two_kills_and_a_rerun_give_the_marts_of_an_undisturbed_run(home: Home, built: Home) -> None:
+def test_a_kill_and_a_rerun_give_the_marts_of_an_undisturbed_run(home: Home, built: Home) -> None:
+    """One kill, after everything landed and before the switch; `make soak` has thirty, anywhere."""
     before = content(home)
-    generator = random.Random(20261019)
-    early = {s: t for s, t in built.steps.items() if s.startswith("raw__") or s in ("warehouse__prepared", "dbt_focus")}
-    late = {s: built.steps[s] for s in ("dbt_ledger", "dbt_marts", "forecasts", "dbt_decisions", "publish")}
-    hit = []
-    for phase in (early, late):
-        step, delay = draw(phase, generator)
-        hit.append(killed(home, step, delay / 2, full=True))
-        assert hit[-1], "the run was over before the kill"
-        assert content(home) == before, f"a run killed in {hit[-1]} changed what readers see"
-    assert hit[0] != hit[1]
+    late = {s: built.steps[s] for s in ("dbt_focus", "dbt_ledger", "dbt_marts", "forecasts", "dbt_decisions", "publish")}
+    step, delay = draw(late, random.Random(20261019))
+    hit = killed(home, step, delay / 2, full=True)
+    assert hit, "the run was over before the kill"
+    assert content(home) == before, f"a run killed in {hit} changed what readers see"
     assert home.run(), (home.failed, home.failures)
     assert content(home) == before
     assert not list((home.path / "published").glob(".building-*"))
