@@ -188,7 +188,7 @@ class Warehouse:
     def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A session in UTC on the file, which stays open until dbt or `release` needs it: opening reads the whole catalog."""
         if self.path not in _OPEN:
-            _OPEN[self.path] = duckdb.connect(str(self.path))
+            _OPEN[self.path] = duckdb.connect(str(self.path), config={"threads": 1})
         with _OPEN[self.path].cursor() as session:
             session.execute("set TimeZone = 'UTC'")
             yield session

@@ -145,7 +145,7 @@ def company_warehouse(raw_warehouse: Any, charges: Sequence[Row], calls: Sequenc
     for name, rows in seeds.items():
         warehouse.seed(name, rows)
     put_charges(warehouse, charges)
-    warehouse.build("models/staging", "int_price")
+    warehouse.build("+models/ledger,models/staging", "int_price")
     return warehouse
 
 
