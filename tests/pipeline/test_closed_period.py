@@ -1,18 +1,22 @@
-"""A vendor restates a closed month: its rows stay as booked, and the difference is a correction in the open period."""
+"""A vendor restates a closed month: its rows stay as booked, and the difference is a correction in the open period,
+which a rebuild that is killed and run again does not change."""
 
 from __future__ import annotations
 
 import datetime as dt
 import hashlib
 import json
+import random
 from decimal import Decimal
 from typing import Any
 
 from sandbox.server import Sandbox
 from tests.pipeline.conftest import Home, content
+from tests.pipeline.kills import draw, killed
 
 SEPTEMBER, OCTOBER = dt.date(2026, 9, 1), dt.date(2026, 10, 1)
 DAY = dt.date(2026, 9, 28)
+LATE = ("dbt_focus", "dbt_ledger", "dbt_marts", "forecasts", "dbt_decisions", "publish")
 
 
 def _frozen_files(home: Home) -> dict[str, str]:
@@ -32,7 +36,7 @@ def _spend(home: Home, where: str) -> dict[str, Decimal]:
     return dict(home.query(f"select x_SourceId, sum(BilledCost) from focus.cost_and_usage where {where} group by 1"))
 
 
-def test_a_restated_closed_month_becomes_a_correction(home: Home, vendors: Sandbox) -> None:
+def test_a_restated_closed_month_becomes_a_correction_that_survives_a_kill_and_a_rebuild(home: Home, vendors: Sandbox) -> None:
     files, rows, ties = _frozen_files(home), _september(home), _tied(home)
     assert {name.split("/")[0] for name in files} == {"anthropic", "aws", "invoices", "openai"}
     of_day = f"charge_date = '{DAY}' and x_TokenMeter is not null"
@@ -74,7 +78,14 @@ def test_a_restated_closed_month_becomes_a_correction(home: Home, vendors: Sandb
     """
     assert home.query(unequal) == [(0,)]
 
+    # Rebuilt from the lake, and killed on the way after everything landed; `make soak` has thirty kills, anywhere.
     corrected = content(home)
-    assert home.run(full=True), (home.failed, home.failures)
+    late = {step: home.steps[step] for step in LATE}
+    step, delay = draw(late, random.Random(20261019))
+    hit = killed(home, step, delay / 2, full=True)
+    assert hit, "the run was over before the kill"
+    assert content(home) == corrected, f"a run killed in {hit} changed what readers see"
+    assert home.run(), (home.failed, home.failures)
     assert content(home) == corrected, "a rebuild from the lake differs"
     assert _frozen_files(home) == files
+    assert not list((home.path / "published").glob(".building-*"))

@@ -156,6 +156,8 @@ def test_a_variance_with_a_remainder_is_stopped_at_the_forecasts_door(home: Home
         " 15 as actual_cost, 5 as change",
     )
     stopped(home, "forecasts", "forecasts_variances_not_explained", assets=FROM["decisions"])
+
+
 def test_decisions_nobody_can_answer_for_are_stopped_before_publishing(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     _plant(
         monkeypatch,
