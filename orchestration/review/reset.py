@@ -138,11 +138,18 @@ def kpis(reset: Reset, currency: str) -> list[Kpi]:
     bias = f"bias {f.signed_percent(line['bias'])} over {many(line['months'], 'month')}" if line["bias"] is not None else line["accuracy_state"]
     return [
         Kpi(f"Actual usage, {label}", f.headline(line["actual"], currency), f"forecast {f.money(line['frozen_forecast'], 0)}"),
-        Kpi("Against forecast", f.signed_percent(line["variance_share"]), f"target within 10 %: {line['forecast_kpi']}", _kpi_tone(line["forecast_kpi"])),
+        Kpi("Against forecast", f.signed_percent(line["variance_share"]), f"{_off(line)}target at most 10 %: {line['forecast_kpi']}", _kpi_tone(line["forecast_kpi"])),
         Kpi("Against budget", f.signed_percent(over), f"target within 5 %: {line['budget_kpi']}", _kpi_tone(line["budget_kpi"])),
         Kpi("WAPE so far", f.percent(line["wape"]), bias),
         Kpi("Proposed next month", f.headline(line["new_baseline"], currency), ends),
     ]
+
+
+def _off(line: Row) -> str:
+    """The error that its target is about, a share of the actual as WAPE is; the variance beside it is one of the forecast."""
+    if line["variance"] is None or not line["actual"]:
+        return ""
+    return f"error {f.percent(abs(line['variance'] / line['actual']))} of the actual, "
 
 
 def _kpi_tone(state: str) -> str:
@@ -193,7 +200,8 @@ def _lines(reset: Reset, month: date, currency: str) -> Section:
         ],
         rows,
         note="Forecast: frozen for the month's first day, from the days before it. Levels overlap: teams, workflows and providers each add to the"
-        " total, and so do their forecasts. Usage charges only; taxes, credits and purchases are not forecast.",
+        " total, and so do their forecasts. Usage charges only; taxes, credits and purchases are not forecast."
+        " Green and red: an error of at most 10 % of the actual, or more.",
     )  # fmt: skip
     return Section(f"lines-{month:%Y-%m}", f"{f.month(month)}: lines to sign", lead, "marts.forecast_reset", tables=[table])
 

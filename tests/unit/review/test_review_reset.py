@@ -73,6 +73,7 @@ def _text(page: str) -> str:
 def test_the_first_sentences_say_what_came_against_forecast_and_budget(pack: tuple[str, Path]) -> None:
     said = _text(pack[0])
     assert "Sep 2026 came to USD 1,100, 10.0 % above the forecast of USD 1,000 and 10.0 % above the budget of USD 1,000. Not signed yet." in said
+    assert "Against forecast +10.0 % error 9.1 % of the actual, target at most 10 %: met" in said, "variance and error have another base"
     assert "Aug 2026 came to USD 1,130, 13.0 % above" in said and "Restated after it was signed" in said
     assert "Forecasts marked reconstructed were made later" in said
 
