@@ -38,14 +38,14 @@ def fold(
     """`incidents` from signals (states notice and page), in any order.
 
     `scopes`: scope_type, scope, parent_type, parent, owner. `changes`: scope_type, scope, family, first_day, last_day,
-    multiplier (known changes). `previous`: incidents of the last run; what is in it and is no longer found is kept as
+    multiplier (known changes; without a last day one goes on). `previous`: incidents of the last run; what is in it and is no longer found is kept as
     withdrawn. `excess_lo80` and `excess_hi80` (80 % interval of the excess by the spread of its baseline) are null where
     a rule has no spread. Suppressed candidates are incidents of their own with the reason, never sent.
     """
     settings = config or SignalConfig()
     require(signals, tuple(SCHEMAS["signals"])[:-3], "signals")
     rows = signals.filter(pl.col("state").is_in([NOTICE, PAGE]) & (pl.col("day") < as_of))
-    rows = rows.with_columns(_explained(rows, changes).alias("explained"))
+    rows = rows.with_columns(explained(rows, changes).alias("explained"))
     parts = [_group(rows.filter(pl.col("explained") == flag), as_of, settings, flag) for flag in (False, True)]
     table = pl.concat(parts)
     table = _with_owners(table, scopes)
@@ -57,14 +57,15 @@ def fold(
     return table.cast(SCHEMAS["incidents"]).sort("first_day", "incident_id")  # type: ignore[arg-type]
 
 
-def _explained(rows: pl.DataFrame, changes: pl.DataFrame | None) -> pl.Series:
+def explained(rows: pl.DataFrame, changes: pl.DataFrame | None) -> pl.Series:
     """Whether a known change of the same scope and family covers the day and the ratio."""
     if changes is None or changes.is_empty() or rows.is_empty():
         return pl.Series([False] * rows.height, dtype=pl.Boolean)
     require(changes, (*_KEY, "first_day", "last_day", "multiplier"), "changes")
     met = rows.with_row_index("i").join(changes.select(*_KEY, "first_day", "last_day", "multiplier"), on=_KEY)
     met = met.filter(
-        pl.col("day").is_between(pl.col("first_day"), pl.col("last_day"))
+        (pl.col("day") >= pl.col("first_day"))
+        & (pl.col("last_day").is_null() | (pl.col("day") <= pl.col("last_day")))
         & (pl.col("ratio").fill_null(float("inf")) <= pl.col("multiplier") * (1 + CHANGE_ROOM))
     )
     return rows.with_row_index("i").select(pl.col("i").is_in(met["i"].implode())).to_series()

@@ -36,6 +36,18 @@ QUERIES = {
                (changed_on + to_days(window_days))::date as last_day, 1e6::double as multiplier
         from seeds.changes cross join (values ('spend'), ('mix'), ('context'), ('cache')) as families (family)
         where workflow is not null
+        union all
+        -- A known change explains what it declares of its workflow, until 56 days later every baseline holds it.
+        select 'workflow', workflow, family, start, (start + to_days(coalesce(ramp_days, 0) + 56))::date,
+               case when mode = 'absolute' then 1e6 else greatest(value, 1) end
+        from seeds.known_changes
+        inner join (values
+            ('user_actions', 'spend'), ('fan_out', 'spend'), ('fan_out', 'loop'), ('retry', 'spend'), ('retry', 'loop'),
+            ('context', 'spend'), ('context', 'context'), ('context_in', 'spend'), ('context_in', 'context'),
+            ('context_out', 'spend'), ('context_out', 'context'), ('context_drift', 'spend'), ('context_drift', 'context'),
+            ('cache_hit', 'spend'), ('cache_hit', 'cache'), ('mix', 'spend'), ('mix', 'mix'), ('price', 'spend'), ('rate', 'spend')
+        ) as moves (driver, family) using (driver)
+        where workflow is not null and confidence >= 0.5
     """,
     "demand_hour": "select * from marts.int_demand_hour",
     "demand_day": "select * from marts.int_demand_day",
