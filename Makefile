@@ -64,7 +64,7 @@ test-rest: $(STAMP)
 soak: $(STAMP) ## the long campaigns: thirty kills, 2,000 wrong payloads of every source
 	@$(BIN)/python -m pytest -m soak --hypothesis-profile soak --timeout 7200 -s
 
-bench: $(STAMP) $(if $(filter forecasts,$(BENCH)),$(PEERS)) ## daily against full run; BENCH=ledger: 5 million requests, sources: rows per second, forecasts: error beside automatic models
+bench: $(STAMP) $(if $(filter forecasts,$(BENCH)),$(PEERS)) ## daily against full run; BENCH=ledger: 5 million requests, sources: rows per second, forecasts: error beside automatic models, commitments: captured hindsight
 	@$(BIN)/python -m benchmarks.$(BENCH) $(if $(filter forecasts,$(BENCH)),--peers $(dir $(PEERS))bin/python)
 
 # What forecasts are compared with has dependencies of its own and is no part of the product.
