@@ -67,7 +67,8 @@ def test_a_vendors_fault_is_stopped(name: str, home: Home, vendors: Sandbox, mon
     stopped(home, door, reason)
 
 
-def test_a_fault_that_goes_away_leaves_no_trace(home: Home, vendors: Sandbox) -> None:
+def test_a_fault_that_goes_away_leaves_no_trace_nor_does_the_same_day_twice(home: Home, vendors: Sandbox) -> None:
+    """Twice: what the stopped run landed wrongly is landed again, and nothing else is new."""
     before = content(home)
     vendors.change(faults=[CENTS])
     said = stopped(home, "focus", "source_days_outside_band")
@@ -76,6 +77,9 @@ def test_a_fault_that_goes_away_leaves_no_trace(home: Home, vendors: Sandbox) ->
     vendors.change(faults=[])
     assert home.run(), (home.failed, home.failures)
     assert content(home) == before
+    assert home.query("select is_full_rebuild from raw.run_context", published=False) == [(False,)]
+    others = "select count(*) from raw.scope where source not in ('anthropic')"
+    assert home.query(others, published=False) == [(0,)], "only what was landed again is built again"
 
 
 def _a_cost_file(home: Home) -> Path:

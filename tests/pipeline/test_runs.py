@@ -1,4 +1,4 @@
-"""Running again, out of order, restated, watched: the marts are those of an undisturbed run."""
+"""Running out of order, restated, watched: the marts are those of an undisturbed run."""
 
 from __future__ import annotations
 
@@ -73,13 +73,6 @@ def test_a_stage_is_reached_when_all_before_it_are_met(built: Home) -> None:
     for enough, is_met, is_reached, is_silent in stages:
         so_far = so_far and is_met
         assert (enough, is_silent, so_far) == (is_met, is_met, is_reached)
-
-
-def test_the_same_day_twice_changes_nothing(home: Home) -> None:
-    before = content(home)
-    assert home.run(), (home.failed, home.failures)
-    assert content(home) == before
-    assert home.query("select is_full_rebuild, (select count(*) from raw.scope) from raw.run_context", published=False) == [(False, 0)]
 
 
 def test_days_landed_out_of_order_give_the_same_marts(built: Home, vendors: Sandbox, tmp_path: Path) -> None:
